@@ -1,0 +1,462 @@
+//! Tensors to and from `TensorProto`, as Caffe2's `TensorSerializer` and `TensorDeserializer` do it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use caffe2_proto::{DeviceOption, TensorProto, tensor_proto};
+use half::f16;
+
+use crate::{DataType, Element, MemoryBudget, Shape, Tensor, TensorError};
+
+/// The data type that a number on the wire stands for, such as a `dtype` argument.
+///
+/// # Errors
+/// A number that is no `TensorProto.DataType`, or one that no tensor has (`UNDEFINED`).
+pub fn data_type_from_proto(number: i64) -> Result<DataType, TensorError> {
+    i32::try_from(number)
+        .ok()
+        .and_then(|n| tensor_proto::DataType::try_from(n).ok())
+        .and_then(DataType::from_proto)
+        .ok_or_else(|| TensorError::Proto(format!("data type {number} is not one that tensors have")))
+}
+
+impl Tensor {
+    /// The message that holds the whole tensor, as Caffe2 writes it: numbers of up to 32 bits as
+    /// `int32_data`, `float16` as its 16 bits there.
+    ///
+    /// # Errors
+    /// [`TensorError::Unwritten`].
+    pub fn to_proto(&self, name: &str) -> Result<TensorProto, TensorError> {
+        self.to_proto_chunk(name, 0..self.numel())
+    }
+
+    /// The message that holds the elements `range` of the tensor, for files that keep a large tensor
+    /// in several records; the dimensions are those of the whole.
+    ///
+    /// # Errors
+    /// [`TensorError::Unwritten`]; [`TensorError::Proto`] when the range is not within the tensor.
+    pub fn to_proto_chunk(&self, name: &str, range: Range<usize>) -> Result<TensorProto, TensorError> {
+        let data_type = self.written_type()?;
+        if range.start > range.end || range.end > self.numel() {
+            let message = format!("elements {range:?} are not within a tensor of {}", self.numel());
+            return Err(TensorError::Proto(message));
+        }
+        let mut proto = TensorProto {
+            dims: self.shape().to_i64s().to_vec(),
+            data_type: Some(data_type.to_proto() as i32),
+            name: Some(name.to_owned()),
+            device_detail: Some(DeviceOption::default()),
+            segment: Some(tensor_proto::Segment { begin: range.start as i64, end: range.end as i64 }),
+            ..TensorProto::default()
+        };
+        macro_rules! as_int32 {
+            ($rust:ty, $to:expr) => {
+                proto.int32_data = self.as_slice::<$rust>()?[range].iter().map($to).collect()
+            };
+        }
+        match data_type {
+            DataType::Float => proto.float_data = self.as_slice()?[range].to_vec(),
+            DataType::Double => proto.double_data = self.as_slice()?[range].to_vec(),
+            DataType::Int32 => proto.int32_data = self.as_slice()?[range].to_vec(),
+            DataType::Int64 => proto.int64_data = self.as_slice()?[range].to_vec(),
+            DataType::String => proto.string_data = self.as_strings()?[range].to_vec(),
+            DataType::Float16 => as_int32!(f16, |&v| i32::from(v.to_bits())),
+            DataType::Bool => as_int32!(bool, |&v| i32::from(v)),
+            DataType::Int8 => as_int32!(i8, |&v| i32::from(v)),
+            DataType::UInt8 => as_int32!(u8, |&v| i32::from(v)),
+            DataType::Int16 => as_int32!(i16, |&v| i32::from(v)),
+            DataType::UInt16 => as_int32!(u16, |&v| i32::from(v)),
+        }
+        Ok(proto)
+    }
+
+    /// The tensor that a message holds.
+    ///
+    /// Beside the fields that Caffe2 reads, `raw_data` is read too (little-endian elements).
+    ///
+    /// # Errors
+    /// [`TensorError::Proto`] when the message is no tensor, holds another number of elements than its
+    /// dimensions say, or only a part of them; when memory is short. Nothing is allocated before the
+    /// dimensions are known to agree with the data.
+    pub fn from_proto(proto: &TensorProto) -> Result<Tensor, TensorError> {
+        let mut parts = TensorAssembler::new(None);
+        let shape = Shape::from_i64s(&proto.dims)?;
+        let range = parts.uncovered(proto, &shape)?;
+        if range.len() != shape.numel() {
+            return Err(incomplete(range.len(), &shape));
+        }
+        parts.add(proto)?;
+        parts.finish()
+    }
+}
+
+/// Puts a tensor together from the chunks of a file, in any order.
+///
+/// ```
+/// use caffe2_tensor::{Tensor, TensorAssembler, TensorError};
+///
+/// let whole = Tensor::from_slice([5], &[1.0f32, 2.0, 3.0, 4.0, 5.0])?;
+/// let mut parts = TensorAssembler::new(None);
+/// parts.add(&whole.to_proto_chunk("w", 3..5)?)?;
+/// assert!(parts.add(&whole.to_proto_chunk("w", 2..4)?).is_err()); // element 3 came already
+/// parts.add(&whole.to_proto_chunk("w", 0..3)?)?;
+/// assert_eq!(parts.finish()?, whole);
+/// # Ok::<(), TensorError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct TensorAssembler {
+    tensor: Tensor,
+    started: bool,
+    /// Begin and end of what has come.
+    covered: BTreeMap<usize, usize>,
+}
+
+impl TensorAssembler {
+    /// An assembler that has nothing yet; memory for the tensor is charged to `budget`.
+    pub fn new(budget: Option<Arc<MemoryBudget>>) -> TensorAssembler {
+        TensorAssembler { tensor: Tensor::new().within(budget), ..Default::default() }
+    }
+
+    /// Takes a chunk: the elements that its `segment` names, or all.
+    ///
+    /// # Errors
+    /// [`TensorError::Proto`] when the chunk is malformed, differs from the first in type or
+    /// dimensions, or has an element that came before; when memory is short.
+    pub fn add(&mut self, proto: &TensorProto) -> Result<(), TensorError> {
+        let shape = Shape::from_i64s(&proto.dims)?;
+        if proto.data_type() == tensor_proto::DataType::Undefined && shape.numel() == 0 {
+            self.started = true;
+            return self.tensor.overwrite::<f32, _>([0]).map(drop);
+        }
+        let number = proto.data_type.unwrap_or(tensor_proto::DataType::Float as i32);
+        let data_type = data_type_from_proto(number.into())?;
+        let range = self.uncovered(proto, &shape)?;
+        let supplied = supplied_elements(proto, data_type)?;
+        if supplied != range.len() {
+            return Err(TensorError::Proto(format!(
+                "{} elements of a {data_type} tensor of shape {shape} expected, {supplied} found",
+                range.len()
+            )));
+        }
+        if let Some(bytes) = whole_bytes(proto, data_type)
+            && range.len() == shape.numel()
+        {
+            self.tensor = Tensor::from_bytes(&shape, bytes)?;
+        } else {
+            self.copy(proto, data_type, &shape, range.clone())?;
+        }
+        self.started = true;
+        if !range.is_empty() {
+            self.covered.insert(range.start, range.end);
+        }
+        Ok(())
+    }
+
+    /// The tensor.
+    ///
+    /// # Errors
+    /// [`TensorError::Proto`] when elements are missing or no chunk came at all.
+    pub fn finish(self) -> Result<Tensor, TensorError> {
+        let have: usize = self.covered.iter().map(|(begin, end)| end - begin).sum();
+        if !self.started || have != self.tensor.numel() {
+            return Err(incomplete(have, self.tensor.shape()));
+        }
+        Ok(self.tensor)
+    }
+
+    /// The range that a chunk holds, when it lies within the tensor and none of it came before.
+    fn uncovered(&self, proto: &TensorProto, shape: &Shape) -> Result<Range<usize>, TensorError> {
+        let range = match &proto.segment {
+            None => 0..shape.numel(),
+            Some(s) => match (usize::try_from(s.begin), usize::try_from(s.end)) {
+                (Ok(begin), Ok(end)) if begin <= end && end <= shape.numel() => begin..end,
+                _ => {
+                    return Err(TensorError::Proto(format!(
+                        "segment {}..{} is not within a tensor of {} elements",
+                        s.begin,
+                        s.end,
+                        shape.numel()
+                    )));
+                }
+            },
+        };
+        let before = self.covered.range(..range.end).next_back();
+        if !range.is_empty() && before.is_some_and(|(_, &end)| end > range.start) {
+            return Err(TensorError::Proto(format!("elements of {range:?} were given before")));
+        }
+        Ok(range)
+    }
+
+    fn copy(
+        &mut self,
+        proto: &TensorProto,
+        data_type: DataType,
+        shape: &Shape,
+        range: Range<usize>,
+    ) -> Result<(), TensorError> {
+        if self.started && (self.tensor.data_type() != Some(data_type) || self.tensor.shape() != shape) {
+            return Err(TensorError::Proto(format!(
+                "a chunk of a {data_type} tensor of shape {shape} among chunks of {:?}",
+                self.tensor
+            )));
+        }
+        macro_rules! elements {
+            ($rust:ty) => {{
+                if !self.started {
+                    self.tensor.overwrite::<$rust, _>(shape)?;
+                }
+                &mut self.tensor.as_mut_slice::<$rust>()?[range]
+            }};
+        }
+        match data_type {
+            DataType::Float => copy_wide(elements!(f32), &proto.float_data, proto, f32::from_le_bytes),
+            DataType::Double => copy_wide(elements!(f64), &proto.double_data, proto, f64::from_le_bytes),
+            DataType::Int32 => copy_wide(elements!(i32), &proto.int32_data, proto, i32::from_le_bytes),
+            DataType::Int64 => copy_wide(elements!(i64), &proto.int64_data, proto, i64::from_le_bytes),
+            DataType::Int8 => return copy_narrow(elements!(i8), proto, i8::from_le_bytes, |v| v.try_into().ok()),
+            DataType::UInt8 => return copy_narrow(elements!(u8), proto, u8::from_le_bytes, |v| v.try_into().ok()),
+            DataType::Int16 => {
+                return copy_narrow(elements!(i16), proto, i16::from_le_bytes, |v| v.try_into().ok());
+            }
+            DataType::UInt16 => {
+                return copy_narrow(elements!(u16), proto, u16::from_le_bytes, |v| v.try_into().ok());
+            }
+            DataType::Bool => return copy_narrow(elements!(bool), proto, |[b]| b != 0, |v| Some(v != 0)),
+            DataType::Float16 => {
+                // The bits are the low 16; some writers extended their sign.
+                let bits = |v: i32| Some(f16::from_bits(v as u16));
+                return copy_narrow(elements!(f16), proto, f16::from_le_bytes, bits);
+            }
+            DataType::String => {
+                if !self.started {
+                    self.tensor.overwrite_strings(shape)?;
+                }
+                self.tensor.strings_mut()?[range].clone_from_slice(&proto.string_data);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn incomplete(have: usize, shape: &Shape) -> TensorError {
+    let message = format!("incomplete: {have} of the {} elements of shape {shape} are there", shape.numel());
+    TensorError::Proto(message)
+}
+
+/// The elements that a message brings, for its type.
+fn supplied_elements(proto: &TensorProto, data_type: DataType) -> Result<usize, TensorError> {
+    let listed = match data_type {
+        DataType::Float => proto.float_data.len(),
+        DataType::Double => proto.double_data.len(),
+        DataType::Int64 => proto.int64_data.len(),
+        DataType::String => return Ok(proto.string_data.len()),
+        _ => proto.int32_data.len(),
+    };
+    let Some(item) = data_type.item_size() else { return Ok(listed) };
+    match packed_bytes(proto, data_type) {
+        None => Ok(listed),
+        Some(bytes) if bytes.len().is_multiple_of(item) => Ok(bytes.len() / item),
+        Some(bytes) => Err(TensorError::Proto(format!(
+            "{} bytes are no whole number of {data_type} elements of {item} bytes",
+            bytes.len()
+        ))),
+    }
+}
+
+/// The field with packed little-endian elements, where the message has one: `byte_data` for the types
+/// that Caffe2 may write so, `raw_data` for all.
+fn packed_bytes(proto: &TensorProto, data_type: DataType) -> Option<&Bytes> {
+    let wide = matches!(data_type, DataType::Float | DataType::Double | DataType::Int32 | DataType::Int64);
+    proto.byte_data.as_ref().filter(|_| !wide).or(proto.raw_data.as_ref())
+}
+
+/// The bytes that can serve as the elements of a `uint8` tensor without a copy.
+fn whole_bytes(proto: &TensorProto, data_type: DataType) -> Option<Bytes> {
+    packed_bytes(proto, data_type).filter(|_| data_type == DataType::UInt8).cloned()
+}
+
+fn copy_wide<T: Element, const N: usize>(
+    to: &mut [T],
+    listed: &[T],
+    proto: &TensorProto,
+    decode: fn([u8; N]) -> T,
+) {
+    match &proto.raw_data {
+        Some(raw) => copy_packed(to, raw, decode),
+        None => to.copy_from_slice(listed),
+    }
+}
+
+fn copy_packed<T: Element, const N: usize>(to: &mut [T], packed: &[u8], decode: fn([u8; N]) -> T) {
+    for (t, bytes) in to.iter_mut().zip(packed.as_chunks::<N>().0) {
+        *t = decode(*bytes);
+    }
+}
+
+fn copy_narrow<T: Element, const N: usize>(
+    to: &mut [T],
+    proto: &TensorProto,
+    decode: fn([u8; N]) -> T,
+    narrow: impl Fn(i32) -> Option<T>,
+) -> Result<(), TensorError> {
+    if let Some(packed) = packed_bytes(proto, T::DATA_TYPE) {
+        copy_packed(to, packed, decode);
+        return Ok(());
+    }
+    for (index, (t, &value)) in to.iter_mut().zip(&proto.int32_data).enumerate() {
+        *t = narrow(value).ok_or_else(|| {
+            TensorError::Proto(format!("value {value} of element {index} is no {}", T::DATA_TYPE))
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one_of_each() -> Vec<Tensor> {
+        vec![
+            Tensor::from_slice([3], &[1.5f32, f32::NAN, -0.0]).unwrap(),
+            Tensor::from_slice([1, 2], &[1e300f64, -1.0]).unwrap(),
+            Tensor::from_slice([2], &[f16::from_f32(1.0), f16::NEG_INFINITY]).unwrap(),
+            Tensor::from_slice([2], &[i8::MIN, -1]).unwrap(),
+            Tensor::from_slice([2], &[i16::MIN, 7]).unwrap(),
+            Tensor::from_slice([2], &[i32::MIN, i32::MAX]).unwrap(),
+            Tensor::from_slice([2], &[i64::MIN, i64::MAX]).unwrap(),
+            Tensor::from_slice([2], &[0u8, 255]).unwrap(),
+            Tensor::from_slice([2], &[0u16, 65535]).unwrap(),
+            Tensor::from_slice([2], &[true, false]).unwrap(),
+            Tensor::from_strings([2], [&b"\x00\xff"[..], b""]).unwrap(),
+            Tensor::scalar(4i32).unwrap(),
+            Tensor::zeros::<f32>([0, 3]).unwrap(),
+            Tensor::from_strings([0], [&b""[..]; 0]).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn every_type_makes_the_round_trip() {
+        for t in one_of_each() {
+            let proto = t.to_proto("t").unwrap();
+            assert_eq!(Tensor::from_proto(&proto).unwrap(), t, "{t:?}");
+        }
+        assert!(Tensor::new().to_proto("t").is_err());
+    }
+
+    #[test]
+    fn fields_are_the_ones_caffe2_writes() {
+        let half = Tensor::from_slice([1], &[f16::ONE]).unwrap().to_proto("h").unwrap();
+        assert_eq!(half.int32_data, [15360]);
+        let signed = Tensor::from_slice([1], &[-1i8]).unwrap().to_proto("s").unwrap();
+        assert_eq!((signed.int32_data, signed.segment.unwrap().end), (vec![-1], 1));
+    }
+
+    #[test]
+    fn packed_bytes_are_read_and_uint8_is_shared() {
+        for t in one_of_each().iter().filter(|t| t.data_type() != Some(DataType::String)) {
+            let mut proto = t.to_proto("t").unwrap();
+            proto.raw_data = Some(Bytes::copy_from_slice(t.as_bytes().unwrap()));
+            (proto.float_data, proto.int32_data) = (Vec::new(), Vec::new());
+            (proto.double_data, proto.int64_data) = (Vec::new(), Vec::new());
+            assert_eq!(&Tensor::from_proto(&proto).unwrap(), t);
+        }
+        let bytes = Bytes::from(vec![9u8; 3]);
+        let data_type = Some(tensor_proto::DataType::Byte as i32);
+        let proto =
+            TensorProto { dims: vec![3], data_type, byte_data: Some(bytes.clone()), ..Default::default() };
+        let t = Tensor::from_proto(&proto).unwrap();
+        assert_eq!(t.as_slice::<u8>().unwrap().as_ptr(), bytes.as_ptr());
+    }
+
+    #[test]
+    fn a_message_must_hold_what_its_dimensions_say() {
+        let refused = |change: fn(&mut TensorProto)| {
+            let mut proto = Tensor::from_slice([2], &[1u8, 2]).unwrap().to_proto("t").unwrap();
+            change(&mut proto);
+            Tensor::from_proto(&proto).unwrap_err().to_string()
+        };
+        assert!(refused(|p| p.dims = vec![1 << 50]).contains("incomplete"));
+        assert!(
+            refused(|p| {
+                p.dims = vec![1 << 50];
+                p.segment = None;
+            })
+            .contains("2 found")
+        );
+        assert!(refused(|p| p.dims = vec![-2]).contains("negative"));
+        assert!(refused(|p| p.dims = vec![1 << 40, 1 << 40]).contains("memory"));
+        assert!(refused(|p| p.int32_data = vec![1]).contains("1 found"));
+        assert!(refused(|p| p.int32_data = vec![1, 256]).contains("256"));
+        assert!(refused(|p| p.data_type = Some(0)).contains("data type 0"));
+        assert!(refused(|p| p.data_type = Some(11)).contains("data type 11"));
+        assert!(refused(|p| p.segment = Some(tensor_proto::Segment { begin: 1, end: 3 })).contains("segment"));
+        assert!(refused(|p| p.segment = Some(tensor_proto::Segment { begin: -1, end: 1 })).contains("segment"));
+        assert!(
+            refused(|p| {
+                p.segment = Some(tensor_proto::Segment { begin: 0, end: 1 });
+                p.int32_data = vec![1];
+            })
+            .contains("incomplete")
+        );
+        assert!(
+            refused(|p| {
+                p.data_type = Some(tensor_proto::DataType::Int16 as i32);
+                p.byte_data = Some(Bytes::from_static(b"abc"));
+            })
+            .contains("no whole number")
+        );
+    }
+
+    #[test]
+    fn undefined_and_empty_is_the_fresh_float_tensor() {
+        let proto = TensorProto { dims: vec![4, 0], data_type: Some(0), ..Default::default() };
+        assert_eq!(Tensor::from_proto(&proto).unwrap(), Tensor::zeros::<f32>([0]).unwrap());
+    }
+
+    #[test]
+    fn chunks_of_another_tensor_are_refused() {
+        let a = Tensor::from_slice([4], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
+        let b = Tensor::from_slice([4], &[1i32, 2, 3, 4]).unwrap();
+        let mut parts = TensorAssembler::new(None);
+        parts.add(&a.to_proto_chunk("a", 0..2).unwrap()).unwrap();
+        assert!(parts.add(&b.to_proto_chunk("b", 2..4).unwrap()).is_err());
+        assert!(parts.finish().is_err());
+    }
+
+    #[test]
+    fn the_budget_bounds_what_a_chunk_may_claim() {
+        let proto = TensorProto {
+            dims: vec![1 << 30],
+            segment: Some(tensor_proto::Segment { begin: 0, end: 1 }),
+            float_data: vec![1.0],
+            ..Default::default()
+        };
+        let error = TensorAssembler::new(Some(MemoryBudget::new(1 << 20))).add(&proto).unwrap_err();
+        assert!(matches!(error, TensorError::OverBudget { .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_into_chunks_gives_the_same_tensor(
+            values in prop::collection::vec(any::<f32>(), 1..50),
+            cuts in prop::collection::vec(0usize..50, 0..6),
+            rotate in 0usize..6,
+        ) {
+            let whole = Tensor::from_slice(vec![values.len()], &values).unwrap();
+            let mut at: Vec<usize> = cuts.into_iter().map(|c| c % values.len()).collect();
+            at.extend([0, values.len()]);
+            at.sort_unstable();
+            let mut chunks: Vec<_> = at.windows(2).map(|w| whole.to_proto_chunk("w", w[0]..w[1]).unwrap()).collect();
+            let rotate = rotate % chunks.len();
+            chunks.rotate_left(rotate);
+            let mut parts = TensorAssembler::new(None);
+            for chunk in &chunks {
+                parts.add(chunk).unwrap();
+            }
+            prop_assert_eq!(parts.finish().unwrap(), whole);
+        }
+    }
+}
