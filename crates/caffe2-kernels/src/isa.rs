@@ -1,0 +1,188 @@
+//! Choice of the vector instruction set, once per process.
+//!
+//! A kernel is one generic body that the compiler vectorises. [`Isa::dispatch`] compiles that body once
+//! for each instruction set and calls the right clone:
+//!
+//! ```
+//! use caffe2_kernels::Isa;
+//!
+//! fn double(isa: Isa, xs: &mut [f32]) {
+//!     isa.dispatch(
+//!         #[inline(always)]
+//!         move || {
+//!             for x in xs {
+//!                 *x *= 2.0;
+//!             }
+//!         },
+//!     );
+//! }
+//!
+//! for isa in Isa::available() {
+//!     let mut xs = [1.0, 2.5];
+//!     double(isa, &mut xs);
+//!     assert_eq!(xs, [2.0, 5.0]);
+//! }
+//! ```
+//!
+//! The `#[inline(always)]` on the closure, and on all that it calls, matters: code which is not inlined
+//! into the clone is compiled for the baseline instruction set. So does `move`: a value captured by
+//! reference might, for all the compiler knows, be overwritten by the output, and is then loaded again for
+//! each element. The compiler never contracts `a * b + c`
+//! into a fused operation by itself, so a body without explicit `mul_add` gives the same bits everywhere.
+
+use std::sync::OnceLock;
+
+/// Name of the environment variable that forces a lower instruction set.
+pub const ISA_VARIABLE: &str = "CAFFE2_ISA";
+
+/// A vector instruction set that the kernels are compiled for, in ascending order of width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isa {
+    /// What every processor of the target has (SSE2 on x86-64).
+    Portable,
+    /// x86-64 with AVX2 and FMA: 256-bit vectors.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, VL and DQ, and AVX2 and FMA: 512-bit vectors.
+    Avx512,
+}
+
+impl Isa {
+    /// All instruction sets, narrowest first.
+    pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+
+    /// The set in use: the widest one that the processor has, or a lower one if the environment variable
+    /// `CAFFE2_ISA` says `portable`, `avx2` or `avx512`. A value that names no set, or one that the
+    /// processor lacks, leaves the widest available. Read once per process.
+    #[inline]
+    pub fn current() -> Isa {
+        static CURRENT: OnceLock<Isa> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let forced = std::env::var(ISA_VARIABLE).ok();
+            Isa::choose(forced.as_deref(), Isa::detected())
+        })
+    }
+
+    /// The widest set that this processor (and operating system) can run.
+    pub fn detected() -> Isa {
+        static DETECTED: OnceLock<Isa> = OnceLock::new();
+        *DETECTED.get_or_init(detect)
+    }
+
+    /// The sets that this processor can run, narrowest first. Never empty.
+    pub fn available() -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    /// Whether this processor can run the set.
+    #[inline]
+    pub fn is_available(self) -> bool {
+        self <= Isa::detected()
+    }
+
+    /// The name by which `CAFFE2_ISA` calls the set.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Portable => "portable",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        }
+    }
+
+    /// The set called `name`, if there is one.
+    pub fn from_name(name: &str) -> Option<Isa> {
+        Isa::ALL.into_iter().find(|isa| isa.name() == name)
+    }
+
+    fn choose(forced: Option<&str>, detected: Isa) -> Isa {
+        forced.and_then(Isa::from_name).map_or(detected, |isa| isa.min(detected))
+    }
+
+    /// Runs `body` compiled for this instruction set; for the widest available one if the processor lacks
+    /// it. See the [module documentation](self) for what `body` must look like to profit.
+    #[inline(always)]
+    pub fn dispatch<R>(self, body: impl FnOnce() -> R) -> R {
+        #[cfg(target_arch = "x86_64")]
+        {
+            return match self.min(Isa::detected()) {
+                Isa::Portable => body(),
+                // SAFETY: `detected` is at least this set, so the processor has its features.
+                #[allow(unsafe_code)]
+                Isa::Avx2 => unsafe { clones::avx2(body) },
+                // SAFETY: as above.
+                #[allow(unsafe_code)]
+                Isa::Avx512 => unsafe { clones::avx512(body) },
+            };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        body()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Isa {
+    use std::arch::is_x86_feature_detected as has;
+    if !(has!("avx2") && has!("fma")) {
+        Isa::Portable
+    } else if has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq") {
+        Isa::Avx512
+    } else {
+        Isa::Avx2
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detect() -> Isa {
+    Isa::Portable
+}
+
+#[cfg(target_arch = "x86_64")]
+mod clones {
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn avx2<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+    pub(super) fn avx512<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forced_set_never_exceeds_the_detected_one() {
+        assert_eq!(Isa::choose(None, Isa::Avx2), Isa::Avx2);
+        assert_eq!(Isa::choose(Some("portable"), Isa::Avx512), Isa::Portable);
+        assert_eq!(Isa::choose(Some("avx2"), Isa::Avx512), Isa::Avx2);
+        assert_eq!(Isa::choose(Some("avx512"), Isa::Avx2), Isa::Avx2);
+        assert_eq!(Isa::choose(Some("neon"), Isa::Avx512), Isa::Avx512);
+    }
+
+    #[test]
+    fn names_go_both_ways() {
+        for isa in Isa::ALL {
+            assert_eq!(Isa::from_name(isa.name()), Some(isa));
+        }
+        assert_eq!(Isa::from_name("AVX2"), None);
+    }
+
+    #[test]
+    fn every_set_runs_the_body_once() {
+        for isa in Isa::ALL {
+            let mut calls = 0;
+            let result = isa.dispatch(
+                #[inline(always)]
+                || {
+                    calls += 1;
+                    42
+                },
+            );
+            assert_eq!((calls, result), (1, 42), "{isa:?}");
+        }
+        assert_eq!(Isa::available().next(), Some(Isa::Portable));
+        assert!(Isa::current().is_available());
+    }
+}

@@ -1,0 +1,119 @@
+//! How many threads a kernel may use, and helpers that cut an output into blocks.
+//!
+//! Work is always cut into blocks of a size that depends on the shape alone, never on the number of
+//! threads, and each block is computed by one thread in one fixed order. Results are therefore the same
+//! for any number of threads.
+
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+/// A number of threads to work with: a cheap handle, clones of which share one lazily started pool.
+///
+/// With one thread nothing is ever started, nothing is allocated, and all work runs on the caller's
+/// thread. With more, the pool starts at the first piece of work that is large enough to share. If the
+/// system refuses to start it, the work runs on the caller's thread. The pool is never rayon's global one,
+/// and using a handle from within one of its own workers, or from a worker of another pool, is allowed.
+#[derive(Debug, Clone, Default)]
+pub struct Threads {
+    shared: Option<Arc<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    count: usize,
+    pool: OnceLock<Option<rayon::ThreadPool>>,
+}
+
+impl Threads {
+    /// One thread: the caller's.
+    pub const fn single() -> Threads {
+        Threads { shared: None }
+    }
+
+    /// `count` threads; 0 counts as 1. Starts nothing yet.
+    pub fn new(count: usize) -> Threads {
+        if count <= 1 {
+            return Threads::single();
+        }
+        Threads { shared: Some(Arc::new(Shared { count, pool: OnceLock::new() })) }
+    }
+
+    /// As many threads as the process may use at once.
+    pub fn all() -> Threads {
+        Threads::new(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// The number of threads asked for, at least 1.
+    pub fn count(&self) -> usize {
+        self.shared.as_ref().map_or(1, |shared| shared.count)
+    }
+
+    /// Runs `work` inside the pool, so that the kernels it calls start sharing work without waking the
+    /// pool each time. With one thread: just runs it.
+    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match self.pool() {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
+    /// Calls `work(index, block)` for each block of `block_len` elements of `out` (the last may be
+    /// shorter), on several threads if `out` is longer than `grain`, else in order on the caller's thread.
+    ///
+    /// `grain` is the number of elements below which sharing costs more than it gains.
+    ///
+    /// # Panics
+    ///
+    /// If `block_len` is 0 and `out` is not empty.
+    #[inline]
+    pub fn for_each_block<T: Send>(
+        &self,
+        out: &mut [T],
+        block_len: usize,
+        grain: usize,
+        work: impl Fn(usize, &mut [T]) + Sync + Send,
+    ) {
+        if out.is_empty() {
+            return;
+        }
+        assert!(block_len > 0, "blocks must have a length");
+        if out.len() > grain
+            && out.len() > block_len
+            && let Some(pool) = self.pool()
+        {
+            pool.install(|| {
+                out.par_chunks_mut(block_len).enumerate().for_each(|(index, block)| work(index, block));
+            });
+            return;
+        }
+        for (index, block) in out.chunks_mut(block_len).enumerate() {
+            work(index, block);
+        }
+    }
+
+    /// Calls `work(index)` for each index below `count`: on several threads if `parallel`, else in order.
+    pub fn for_each_index(&self, count: usize, parallel: bool, work: impl Fn(usize) + Sync + Send) {
+        if parallel
+            && count > 1
+            && let Some(pool) = self.pool()
+        {
+            pool.install(|| (0..count).into_par_iter().for_each(work));
+            return;
+        }
+        (0..count).for_each(work);
+    }
+
+    fn pool(&self) -> Option<&rayon::ThreadPool> {
+        let shared = self.shared.as_deref()?;
+        shared.pool.get_or_init(|| start_pool(shared.count)).as_ref()
+    }
+}
+
+fn start_pool(count: usize) -> Option<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(count)
+        .thread_name(|index| format!("caffe2-{index}"))
+        .build()
+        .ok()
+}
