@@ -1,0 +1,116 @@
+//! Definitions to operators with resolved blobs.
+
+use std::sync::{Arc, Mutex};
+
+use caffe2_proto::{DeviceOption, NetDef, OperatorDef};
+
+use super::check::unfed_inputs;
+use super::{Net, NetInfo, Node, OpInfo};
+use crate::Args;
+use crate::access::{Slot, Wiring};
+use crate::error::{Error, ErrorKind, OpLabel};
+use crate::op_error::{ArgError, OpError};
+use crate::registry::{CreateError, DeviceType, OpRegistry, Registration};
+use crate::workspace::Transaction;
+
+/// Builds a net whose definition was checked.
+pub(crate) fn build_net(
+    def: &NetDef,
+    registry: &OpRegistry,
+    blobs: &mut Transaction<'_>,
+) -> Result<Net, Error> {
+    let unfed = unfed_inputs(def, |name| blobs.exists(name));
+    if !unfed.is_empty() {
+        let message = "blobs that the net reads do not exist; feed them, or run the init net first";
+        return Err(Error::new(ErrorKind::MissingInput, message).detail(unfed).of_net(def.name()));
+    }
+    // A net that writes a name works on the workspace's own blob throughout, see `Workspace`.
+    for name in def.op.iter().flat_map(|op| &op.output) {
+        blobs.own(name);
+    }
+    let mut nodes = Vec::with_capacity(def.op.len());
+    let mut ops = Vec::with_capacity(def.op.len());
+    for (position, op) in def.op.iter().enumerate() {
+        let built = build_operator(op, def.device_option.as_ref(), registry, blobs, position);
+        let (node, info) =
+            built.map_err(|e| e.of_op(OpLabel::new(Some(position), op)).of_net(def.name()))?;
+        nodes.push(node);
+        ops.push(info);
+    }
+    let info = NetInfo { name: def.name().to_owned(), net_type: def.r#type().to_owned(), ops };
+    Ok(Net { info, nodes: Mutex::new(nodes), observers: Vec::new() })
+}
+
+/// Builds one operator: device, schema, arguments, blobs.
+pub(crate) fn build_operator(
+    def: &OperatorDef,
+    net_device: Option<&DeviceOption>,
+    registry: &OpRegistry,
+    blobs: &mut Transaction<'_>,
+    position: usize,
+) -> Result<(Node, OpInfo), Error> {
+    let Some(schema) = registry.schema(def.r#type()) else {
+        return Err(Error::new(ErrorKind::NotRegistered, registry.explain_missing(def.r#type())));
+    };
+    let device = device_of(def, net_device)?;
+    schema.verify(def).map_err(|e| Error::new(ErrorKind::Schema, e.to_string()))?;
+    let missing: Vec<_> = def.input.iter().filter(|name| !blobs.exists(name)).map(|n| format!("`{n}`")).collect();
+    if !missing.is_empty() {
+        let message = format!("input blobs {} do not exist", missing.join(", "));
+        return Err(Error::new(ErrorKind::MissingInput, message));
+    }
+    let args = Args::new(def, schema).map_err(argument_error)?;
+    let (operator, registration) = registry.create(def, device, &args).map_err(|e| match e {
+        CreateError::NotRegistered(message) => Error::new(ErrorKind::NotRegistered, message),
+        CreateError::Arg(error) => argument_error(error),
+    })?;
+    Ok((Node { operator, wiring: wire(def, blobs) }, describe(def, registration, blobs, position)))
+}
+
+fn argument_error(error: ArgError) -> Error {
+    Error::new(ErrorKind::Argument, error.to_string()).caused_by(OpError::Arg(error))
+}
+
+/// The device of an operator: its own, else its net's, else the processor; only that one is there.
+fn device_of(def: &OperatorDef, net_device: Option<&DeviceOption>) -> Result<DeviceType, Error> {
+    let own = def.device_option.as_ref().and_then(|d| d.device_type);
+    let number = own.or_else(|| net_device.and_then(|d| d.device_type)).unwrap_or(0);
+    match DeviceType(number) {
+        DeviceType::CPU => Ok(DeviceType::CPU),
+        other => {
+            let message = format!("wants the device {other}; only CPU is there: remove its device_option");
+            Err(Error::new(ErrorKind::Device, message))
+        }
+    }
+}
+
+/// Resolves the blobs of an operator. Outputs of the same name all but the last are written to blobs
+/// that nobody sees: the last write wins.
+fn wire(def: &OperatorDef, blobs: &mut Transaction<'_>) -> Wiring {
+    // Outputs first: one of the parent's name becomes a blob of the workspace, which an input of that
+    // name then is too.
+    let outputs: Vec<Slot> = def
+        .output
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let last = !def.output[at + 1..].contains(name);
+            let index = if last { blobs.own(name) } else { blobs.nameless() };
+            Slot { level: 0, index }
+        })
+        .collect();
+    let inputs = def.input.iter().filter_map(|name| blobs.find(name));
+    Wiring::new(inputs, &outputs)
+}
+
+fn describe(def: &OperatorDef, registration: &Registration, blobs: &Transaction<'_>, position: usize) -> OpInfo {
+    let names = |list: &[String]| list.iter().map(|n| blobs.shared_name(n)).collect::<Vec<Arc<str>>>();
+    OpInfo {
+        position,
+        op_type: registration.op_type(),
+        engine: registration.engine(),
+        name: def.name().to_owned(),
+        inputs: names(&def.input),
+        outputs: names(&def.output),
+    }
+}

@@ -1,0 +1,119 @@
+//! What can be said of a definition before anything is built.
+
+use caffe2_proto::{NetDef, OperatorDef};
+use hashbrown::{HashMap, HashSet};
+
+use crate::error::{Error, ErrorKind, OpLabel};
+use crate::registry::OpRegistry;
+
+/// Net types that run here: operators in order. The parallel ones of Caffe2 give the same results.
+const NET_TYPES: [&str; 9] = [
+    "",
+    "simple",
+    "rnn",
+    "async_simple",
+    "dag",
+    "prof_dag",
+    "async_dag",
+    "async_polling",
+    "async_scheduling",
+];
+
+/// The first kind of mistake that a definition has, with all mistakes of that kind.
+pub(crate) fn check_definition(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
+    check(net, registry).map_err(|error| error.of_net(net.name()))
+}
+
+fn check(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
+    if !NET_TYPES.contains(&net.r#type()) {
+        let known = NET_TYPES[1..].join(", ");
+        let message = format!("net type `{}` is not known; known are {known}", net.r#type());
+        return Err(Error::new(ErrorKind::Definition, message));
+    }
+    for (position, op) in net.op.iter().enumerate() {
+        if let Some(node) = op.device_option.as_ref().map(|d| d.node_name()).filter(|n| !n.is_empty()) {
+            let message = format!("is meant for the node `{node}`; nets that run have no node names");
+            let error = Error::new(ErrorKind::Definition, message);
+            return Err(error.of_op(OpLabel::new(Some(position), op)));
+        }
+    }
+    check_argument_names(net)?;
+    all("operator types are missing", ErrorKind::NotRegistered, missing_types(net, registry))?;
+    all("the net does not fit together", ErrorKind::Definition, loose_ends(net))
+}
+
+fn all(message: &str, kind: ErrorKind, problems: Vec<String>) -> Result<(), Error> {
+    if problems.is_empty() { Ok(()) } else { Err(Error::new(kind, message).detail(problems)) }
+}
+
+fn check_argument_names(net: &NetDef) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    match net.arg.iter().find(|arg| !seen.insert(arg.name())) {
+        Some(twice) => {
+            let message = format!("argument `{}` of the net is given more than once", twice.name());
+            Err(Error::new(ErrorKind::Argument, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A line for each operator type that nobody registered: how often, where first, what to do.
+fn missing_types(net: &NetDef, registry: &OpRegistry) -> Vec<String> {
+    let mut missing: HashMap<&str, (usize, usize)> = HashMap::new();
+    for (position, op) in net.op.iter().enumerate() {
+        if registry.schema(op.r#type()).is_none() {
+            missing.entry(op.r#type()).or_insert((0, position)).0 += 1;
+        }
+    }
+    let mut lines: Vec<_> = missing.into_iter().collect();
+    lines.sort_by_key(|(_, (_, first))| *first);
+    lines
+        .into_iter()
+        .map(|(op_type, (count, first))| {
+            let why = registry.explain_missing(op_type);
+            format!("{why} (used {count} times, first by operator #{first})")
+        })
+        .collect()
+}
+
+/// Inputs that are neither external nor written before, and external outputs that nobody writes. Without
+/// declared external inputs, inputs are not judged, as in Caffe2.
+fn loose_ends(net: &NetDef) -> Vec<String> {
+    let mut known: HashSet<&str> = net.external_input.iter().map(String::as_str).collect();
+    let declared = !known.is_empty();
+    let mut lines = Vec::new();
+    for (position, op) in net.op.iter().enumerate() {
+        for input in op.input.iter().filter(|i| declared && !known.contains(i.as_str())) {
+            let op = OpLabel::new(Some(position), op);
+            lines.push(format!(
+                "{op}: input `{input}` is neither an external input of the net nor written by an earlier operator"
+            ));
+        }
+        known.extend(op.output.iter().map(String::as_str));
+    }
+    for output in net.external_output.iter().filter(|o| !known.contains(o.as_str())) {
+        lines.push(format!("external output `{output}` is neither an external input nor written by an operator"));
+    }
+    lines
+}
+
+/// A line for each blob that operators read before anybody made it.
+pub(super) fn unfed_inputs(net: &NetDef, exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut written: HashSet<&str> = HashSet::new();
+    let mut unfed: Vec<(&str, &OperatorDef, usize)> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (position, op) in net.op.iter().enumerate() {
+        for input in &op.input {
+            if !written.contains(input.as_str()) && !exists(input) && seen.insert(input) {
+                unfed.push((input, op, position));
+            }
+        }
+        written.extend(op.output.iter().map(String::as_str));
+    }
+    unfed
+        .into_iter()
+        .map(|(name, op, position)| {
+            format!("`{name}`, first read by {}", OpLabel::new(Some(position), op))
+        })
+        .collect()
+}
