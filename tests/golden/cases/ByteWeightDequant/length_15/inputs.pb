@@ -1,0 +1,2 @@
+
+"defghijklmnopqr:X

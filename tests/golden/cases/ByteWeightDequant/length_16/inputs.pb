@@ -1,0 +1,2 @@
+
+"defghijklmnopqrs:X

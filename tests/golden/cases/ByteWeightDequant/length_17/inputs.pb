@@ -1,0 +1,2 @@
+
+"defghijklmnopqrst:X

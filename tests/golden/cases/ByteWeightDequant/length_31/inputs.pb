@@ -1,0 +1,2 @@
+
++""defghijklmnopqrstuvwxyz{|}~ÄÅÇ:X

@@ -1,0 +1,7 @@
+
+X
+W
+bYConv1"Conv*
+
+kernel*
+padÿÿÿÿÿÿÿÿÿ

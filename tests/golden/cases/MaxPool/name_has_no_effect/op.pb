@@ -1,0 +1,3 @@
+
+XYPool5"MaxPool*
+global_pooling

@@ -1,0 +1,2 @@
+
+XY	some name"ReluHZd`	

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Make the golden cases again with the real Caffe2.
+
+  make.py            write tests/golden/cases and tests/golden/nets anew
+  make.py --check    make them in memory and compare with what is stored
+  make.py --list     count the stored cases by operator
+
+Run it with a Python that has Caffe2 (README.md beside this file says how to get one).
+
+The cases are written down in make/*.py.  A family of operators defines
+
+    def cases(op, rng):
+        yield name, op(...), {blob: array}                    # one operator
+        yield name, [op(...), op(...)], {blob: array}         # several: a net
+        yield name, op(...), {blob: array}, dict(option=...)  # with options
+
+`op` is Caffe2's own core.CreateOperator and `rng` a seeded numpy RandomState.
+Options: note, fetch, tolerance, diverges, ours (see README.md, "meta.json").
+
+Every case runs twice in a process of its own, with fresh memory filled with a
+different pattern each time.  A case that crashes Caffe2, or whose result
+depends on memory nobody wrote, is refused: it would be no fixture.
+"""
+import argparse
+import ctypes
+import glob
+import json
+import os
+import pickle
+import re
+import runpy
+import shutil
+import sys
+import tempfile
+import zlib
+
+# One thread and one code path of the matrix library: the same bits on every machine.
+os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1', MKL_CBWR='COMPATIBLE')
+
+import numpy as np  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXACT = 'exact'
+M_PERTURB = -6      # glibc's mallopt parameter: the byte that fills fresh memory
+
+
+def caffe2():
+    try:
+        from caffe2.proto import caffe2_pb2
+        from caffe2.python import core, workspace
+    except ImportError as e:
+        sys.exit('no Caffe2 in this python (%s): see README.md' % e)
+    core.GlobalInit(['caffe2', '--caffe2_log_level=3'])
+    return caffe2_pb2, core, workspace
+
+
+pb2, core, workspace = None, None, None     # set by main
+
+
+# ---------------------------------------------------------------- running
+
+def tensor_protos(ws, names):
+    """TensorProtos of the named blobs, serialised; other kinds of blobs are an error."""
+    out = pb2.TensorProtos()
+    for n in names:
+        p = pb2.BlobProto()
+        p.ParseFromString(ws.blobs[n].serialize(n))
+        if p.type != 'Tensor' or p.tensor.data_type == 0:
+            raise TypeError('blob %s is a %s, not a plain tensor' % (n, p.type))
+        t = out.protos.add()
+        t.CopyFrom(p.tensor)
+        t.name = n
+        t.ClearField('device_detail')
+        t.ClearField('segment')
+    return out.SerializeToString()
+
+
+def message(error):
+    text = str(error).split('\nframe #')[0]
+    return re.sub(r'(Error from operator:.*|Exception raised from.*)', '', text, flags=re.S).strip(' (\n')
+
+
+def feed(ws, inputs):
+    for n, v in inputs.items():
+        v = np.asarray(v)       # ascontiguousarray would turn a scalar into one dimension
+        ws.create_blob(n).feed(v if v.flags.c_contiguous else v.copy())
+
+
+def execute(defs, inputs, fetch):
+    """Run operators or nets in a fresh workspace: (inputs, outputs, error), the first two serialised."""
+    ws = workspace.C.Workspace()
+    feed(ws, inputs)
+    given = tensor_protos(ws, list(inputs))
+    try:
+        for d in defs:
+            (ws._run_net if isinstance(d, pb2.NetDef) else ws._run_operator)(d.SerializeToString())
+        return given, tensor_protos(ws, fetch), ''
+    except (RuntimeError, IndexError) as e:     # IndexError: a C++ std::out_of_range
+        return given, b'', message(e)
+
+
+def in_a_child(function, *args, perturb=0):
+    """function(*args) in a forked process whose fresh memory holds the byte `perturb`."""
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(r)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # Caffe2 prints warnings of its own
+        try:
+            ctypes.CDLL(None).mallopt(M_PERTURB, perturb)
+            result = ('ok', function(*args))
+        except BaseException as e:      # sent to the parent, which raises it
+            result = ('failed', '%s: %s' % (type(e).__name__, e))
+        with os.fdopen(w, 'wb') as f:
+            f.write(pickle.dumps(result))
+        os._exit(0)
+    os.close(w)
+    with os.fdopen(r, 'rb') as f:
+        data = f.read()
+    status = os.waitpid(pid, 0)[1]
+    if not data:
+        raise RuntimeError('Caffe2 crashes here (status %d)' % status)
+    kind, value = pickle.loads(data)
+    if kind == 'failed':
+        raise RuntimeError(value)
+    return value
+
+
+def run_twice(defs, inputs, fetch):
+    first = in_a_child(execute, defs, inputs, fetch, perturb=0x55)
+    second = in_a_child(execute, defs, inputs, fetch, perturb=0xA3)
+    if first != second:
+        raise RuntimeError('the result depends on unwritten memory')
+    return first
+
+
+# ---------------------------------------------------------------- writing
+
+def describe(data):
+    m = pb2.TensorProtos.FromString(data)
+    return {t.name: [pb2.TensorProto.DataType.Name(t.data_type), list(t.dims)] for t in m.protos}
+
+
+def put(folder, name, data):
+    with open(os.path.join(folder, name), 'wb') as f:
+        f.write(data)
+
+
+def put_meta(folder, meta):
+    put(folder, 'meta.json', (json.dumps(meta, indent=1, sort_keys=True) + '\n').encode())
+
+
+def ours_bytes(ours, fetch):
+    """What this project computes where it differs: arrays by blob, or operators and inputs to run instead."""
+    if isinstance(ours, dict):
+        return in_a_child(execute, [], ours, list(ours))[0]
+    ops, inputs = ours
+    _, result, error = run_twice(ops if isinstance(ops, list) else [ops], inputs, fetch)
+    if error:
+        raise RuntimeError('the operator run in place of this one is refused: ' + error)
+    return result
+
+
+def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, diverges='', ours=None):
+    ops = ops if isinstance(ops, list) else [ops]
+    for o in ops:
+        o.ClearField('debug_info')
+    fetch = list(fetch or dict.fromkeys(ops[-1].output))
+    given, result, error = run_twice(ops, inputs, fetch)
+    if not diverges and bool(error) != name.startswith('refuses_'):
+        raise RuntimeError('the name says otherwise than Caffe2: ' + (error or 'accepted'))
+    folder = os.path.join(root, ops[-1].type, name)
+    if os.path.exists(folder):
+        raise RuntimeError('two cases of this name')
+    os.makedirs(folder)
+    meta = dict(type=ops[-1].type, note=note, fetch=fetch, expects_error=bool(error), message=error,
+                inputs=describe(given), outputs=describe(result), tolerance=tolerance)
+    if bool(diverges) != (ours is not None):
+        raise RuntimeError('`diverges` and `ours` go together')
+    if diverges:
+        meta['diverges'] = diverges
+        meta['ours'] = 'refused' if ours == 'refused' else 'ours.pb'
+        if ours != 'refused':
+            put(folder, 'ours.pb', ours_bytes(ours, fetch))
+    put(folder, 'op.pb', ops[-1].SerializeToString())
+    if len(ops) > 1:
+        net = pb2.NetDef()
+        net.op.extend(ops)
+        net.external_input.extend(inputs)
+        net.external_output.extend(fetch)
+        put(folder, 'net.pb', net.SerializeToString())
+    put(folder, 'inputs.pb', given)
+    put(folder, 'outputs.pb', result)
+    put_meta(folder, meta)
+    return error
+
+
+def write_net(root, name, init, predict, inputs, tolerance=EXACT, note='', fetch=None):
+    from google.protobuf import text_format
+    folder = os.path.join(root, name)
+    os.makedirs(folder)
+    fetch = list(fetch or predict.external_output)
+    given, result, error = run_twice([init, predict], inputs, fetch)
+    if error:
+        raise RuntimeError(error)
+    put(folder, 'init_net.pb', init.SerializeToString())
+    put(folder, 'predict_net.pb', predict.SerializeToString())
+    put(folder, 'predict_net.pbtxt', text_format.MessageToString(predict).encode())
+    put(folder, 'inputs.pb', given)
+    put(folder, 'outputs.pb', result)
+    put_meta(folder, dict(note=note, fetch=fetch, inputs=describe(given), outputs=describe(result),
+                          tolerance=tolerance))
+
+
+def make(root):
+    """All cases and nets under root/cases and root/nets; the list of what went wrong."""
+    wrong = []
+    os.makedirs(os.path.join(root, 'cases'))
+    os.makedirs(os.path.join(root, 'nets'))
+    sys.path.insert(0, os.path.join(HERE, 'make'))
+    for path in sorted(glob.glob(os.path.join(HERE, 'make', '*.py'))):
+        family = os.path.basename(path)[:-3]
+        module = runpy.run_path(path)
+        # A family's random numbers depend on its name only: a new family changes no other.
+        rng = np.random.RandomState(zlib.crc32(family.encode()))
+        count = refused = 0
+        for kind, generator in (('cases', module.get('cases')), ('nets', module.get('nets'))):
+            for item in generator(core.CreateOperator, rng) if generator else ():
+                try:
+                    if kind == 'cases':
+                        name, ops, inputs, options = (tuple(item) + ({},))[:4]
+                        refused += bool(write_case(os.path.join(root, 'cases'), name, ops, inputs, **options))
+                    else:
+                        name, init, predict, inputs, options = item
+                        write_net(os.path.join(root, 'nets'), name, init, predict, inputs, **options)
+                except (RuntimeError, TypeError) as e:
+                    wrong.append('%s: %s: %s' % (family, item[0], e))
+                count += 1
+        if count:
+            print('%-12s %4d cases, %d of them refused by Caffe2' % (family, count, refused))
+    return wrong
+
+
+# ---------------------------------------------------------------- checking
+
+def files_under(root):
+    return {os.path.relpath(p, root) for p in glob.glob(os.path.join(root, '**'), recursive=True)
+            if os.path.isfile(p)}
+
+
+def arrays(path):
+    m = pb2.TensorProtos.FromString(open(path, 'rb').read())
+    return {t.name: (t.data_type, tuple(t.dims), t) for t in m.protos}
+
+
+def within(old, new, tolerance):
+    """Whether two outputs.pb agree as their meta.json demands."""
+    a, b = arrays(old), arrays(new)
+    if tolerance == EXACT or a.keys() != b.keys() or any(a[n][:2] != b[n][:2] for n in a):
+        return False
+    return all(np.allclose(a[n][2].float_data, b[n][2].float_data, equal_nan=True, **tolerance) for n in a)
+
+
+def compare(stored, made):
+    wrong = []
+    old, new = files_under(stored), files_under(made)
+    wrong += ['no longer made: ' + f for f in sorted(old - new)] + ['not stored: ' + f for f in sorted(new - old)]
+    for f in sorted(old & new):
+        a, b = os.path.join(stored, f), os.path.join(made, f)
+        if open(a, 'rb').read() == open(b, 'rb').read():
+            continue
+        tolerance = json.load(open(os.path.join(made, os.path.dirname(f), 'meta.json')))['tolerance']
+        if os.path.basename(f) != 'outputs.pb' or not within(a, b, tolerance):
+            wrong.append('differs: ' + f)
+    return wrong
+
+
+def list_cases():
+    total = 0
+    for folder in sorted(glob.glob(os.path.join(HERE, 'cases', '*'))):
+        metas = [json.load(open(p)) for p in glob.glob(os.path.join(folder, '*', 'meta.json'))]
+        total += len(metas)
+        print('%-36s %4d cases  %3d refused  %2d diverge' % (
+            os.path.basename(folder), len(metas), sum(m['expects_error'] for m in metas),
+            sum('diverges' in m for m in metas)))
+    print('%-36s %4d cases, %d nets' % ('all', total, len(glob.glob(os.path.join(HERE, 'nets', '*')))))
+
+
+def main():
+    global pb2, core, workspace
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--check', action='store_true')
+    p.add_argument('--list', action='store_true')
+    a = p.parse_args()
+    if a.list:
+        return list_cases()
+    pb2, core, workspace = caffe2()
+    with tempfile.TemporaryDirectory() as made:
+        wrong = make(made)
+        for part in ('cases', 'nets') if not wrong else ():
+            stored = os.path.join(HERE, part)
+            if a.check:
+                wrong += compare(stored, os.path.join(made, part))
+            else:
+                shutil.rmtree(stored, ignore_errors=True)
+                shutil.copytree(os.path.join(made, part), stored)
+    if wrong:
+        sys.exit('\n'.join(wrong))
+    print('as stored' if a.check else 'written')
+
+
+if __name__ == '__main__':
+    main()
