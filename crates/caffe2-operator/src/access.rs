@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use smallvec::SmallVec;
 
 use crate::OpError;
 use crate::blob::Blob;
@@ -19,9 +18,9 @@ pub(crate) struct Slot {
 /// The blobs of one operator, resolved when its net was built.
 #[derive(Debug, Default)]
 pub(crate) struct Wiring {
-    inputs: SmallVec<[InputSlot; 4]>,
+    inputs: Box<[InputSlot]>,
     /// Indices into the workspace's own blobs, each different.
-    outputs: SmallVec<[u32; 2]>,
+    outputs: Box<[u32]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +49,12 @@ impl Wiring {
         }
     }
 
+    #[inline]
     pub(crate) fn input_count(&self) -> usize {
         self.inputs.len()
     }
 
+    #[inline]
     pub(crate) fn output_count(&self) -> usize {
         self.outputs.len()
     }
@@ -64,6 +65,7 @@ impl Wiring {
         inputs.chain(self.outputs.iter().copied())
     }
 
+    #[inline]
     pub(crate) fn is_in_place(&self, input: usize, output: usize) -> bool {
         self.inputs.get(input).is_some_and(|i| i.in_place != APART && i.in_place as usize == output)
     }
@@ -84,9 +86,11 @@ impl<'w> BlobAccess<'w> {
     }
 
     /// The borrows of one operator. There is one at a time, since it borrows `self` mutably.
+    #[inline]
     pub(crate) fn borrow<'a>(&'a mut self, wiring: &'a Wiring) -> Borrows<'a> {
-        let words = wiring.outputs.len() / 32 + 1;
-        Borrows { access: self, wiring, state: SmallVec::from_elem(Cell::new(0), words) }
+        let more = wiring.outputs.len().saturating_sub(32);
+        let more = if more == 0 { Vec::new() } else { vec![Cell::new(0); more] };
+        Borrows { access: self, wiring, state: Cell::new(0), more }
     }
 
     /// What an input holds, between the runs of operators.
@@ -99,8 +103,9 @@ impl<'w> BlobAccess<'w> {
     /// The blob at `slot`, if there is one.
     ///
     /// # Safety
-    /// No mutable reference to the blob may exist or begin during `'r`.
-    unsafe fn blob<'r>(&'r self, slot: Slot) -> Option<&'r Blob> {
+    /// No mutable reference to the blob may exist, or begin while the result lives.
+    #[inline]
+    unsafe fn blob(&self, slot: Slot) -> Option<&Blob> {
         match slot.level {
             // SAFETY: the index is within the blobs, which are borrowed exclusively for 'w; that nobody
             // else writes this one is for the caller to show.
@@ -118,11 +123,15 @@ impl<'w> BlobAccess<'w> {
 pub(crate) struct Borrows<'a> {
     access: &'a BlobAccess<'a>,
     pub(crate) wiring: &'a Wiring,
-    /// Two bits for each output: 1 its blob was handed out for reading, 2 for writing.
-    state: SmallVec<[Cell<u64>; 1]>,
+    /// Two bits for each of the first 32 outputs: `READ`, `WRITTEN`.
+    state: Cell<u64>,
+    /// The same for further outputs, one each.
+    more: Vec<Cell<u64>>,
 }
 
+/// The blob of the output was handed out for reading.
 const READ: u64 = 1;
+/// The blob of the output was handed out for writing.
 const WRITTEN: u64 = 2;
 
 impl<'a> Borrows<'a> {
@@ -141,11 +150,12 @@ impl<'a> Borrows<'a> {
         }
         // SAFETY: a mutable reference to this blob exists only if it is an output that was handed out for
         // writing, which was just ruled out, and is ruled out for the rest of 'a by READ.
-        unsafe { self.access.blob(input.slot) }.ok_or(OpError::Missing { output: false, index })
+        unsafe { self.access.blob(input.slot) }.ok_or_else(|| OpError::Missing { output: false, index })
     }
 
     /// The blob of input `index`, for a look that ends before an output is taken: it borrows `self`,
     /// which [`Borrows::output`] borrows mutably.
+    #[inline]
     pub(crate) fn peek(&self, index: usize) -> Result<&Blob, OpError> {
         let in_place = self.wiring.inputs.get(index).map_or(APART, |i| i.in_place);
         if in_place != APART && self.has(in_place as usize, WRITTEN) {
@@ -154,7 +164,8 @@ impl<'a> Borrows<'a> {
         let slot = self.wiring.inputs.get(index).map(|i| i.slot);
         // SAFETY: if the blob is an output it was not handed out for writing, as was just checked, and
         // cannot be while `self` is borrowed.
-        slot.and_then(|slot| unsafe { self.access.blob(slot) }).ok_or(OpError::Missing { output: false, index })
+        slot.and_then(|slot| unsafe { self.access.blob(slot) })
+            .ok_or(OpError::Missing { output: false, index })
     }
 
     /// The blob of output `index`.
@@ -176,13 +187,21 @@ impl<'a> Borrows<'a> {
         Ok(unsafe { &mut *self.access.own.add(at as usize) })
     }
 
+    #[inline]
     fn has(&self, output: usize, bits: u64) -> bool {
-        self.state[output / 32].get() >> (output % 32 * 2) & bits != 0
+        let (word, shift) = self.word(output);
+        word.get() >> shift & bits != 0
     }
 
+    #[inline]
     fn set(&self, output: usize, bit: u64) {
-        let word = &self.state[output / 32];
-        word.set(word.get() | bit << (output % 32 * 2));
+        let (word, shift) = self.word(output);
+        word.set(word.get() | bit << shift);
+    }
+
+    #[inline]
+    fn word(&self, output: usize) -> (&Cell<u64>, usize) {
+        if output < 32 { (&self.state, output * 2) } else { (&self.more[output - 32], 0) }
     }
 }
 
@@ -209,10 +228,8 @@ mod tests {
         let parent = vec![blob(10)];
         let ancestors = [parent.as_slice()];
         let mut access = BlobAccess::new(&mut blobs, &ancestors);
-        let wiring = Wiring::new(
-            [own(0), own(0), Slot { level: 1, index: 0 }].into_iter(),
-            &[own(1), own(2)],
-        );
+        let wiring =
+            Wiring::new([own(0), own(0), Slot { level: 1, index: 0 }].into_iter(), &[own(1), own(2)]);
         let mut borrows = access.borrow(&wiring);
         let (a, b, p) = (borrows.input(0).unwrap(), borrows.input(1).unwrap(), borrows.input(2).unwrap());
         let (x, y) = (borrows.output(0).unwrap(), borrows.output(1).unwrap());

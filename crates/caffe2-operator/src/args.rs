@@ -2,7 +2,9 @@
 
 use caffe2_proto::{Argument, OperatorDef};
 
-use crate::schema::{ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, OpSchema, read_list, read_single};
+use crate::schema::{
+    ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, OpSchema, read_elements, read_single,
+};
 use crate::{ArgError, ArgProblem};
 
 /// The arguments of one operator definition, read by the rules of Caffe2's `ArgumentHelper`.
@@ -105,8 +107,20 @@ impl<'a> Args<'a> {
     /// # Errors
     /// When the values are in another field (Caffe2 reads an empty list then), or one does not fit `T`.
     pub fn list<T: ArgElement>(&self, name: &'static str) -> Result<Vec<T>, ArgError> {
+        self.elements(name)?.map_or_else(|| Ok(Vec::new()), Iterator::collect)
+    }
+
+    /// The list that an argument holds, element by element: for long ones, which need no second copy then.
+    /// `None` when it is not given.
+    ///
+    /// # Errors
+    /// When the values are in another field; each element that does not fit `T` is an error in its place.
+    pub fn elements<T: ArgElement>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<impl ExactSizeIterator<Item = Result<T, ArgError>> + use<'a, T>>, ArgError> {
         self.spec(name, T::KIND)?;
-        self.find(name).map_or_else(|| Ok(Vec::new()), read_list)
+        self.find(name).map(read_elements).transpose()
     }
 
     /// The argument as it stands in the definition, for operators that judge by the fields that are set.
@@ -127,7 +141,7 @@ impl<'a> Args<'a> {
 
     fn spec(&self, name: &'static str, kind: ArgKind) -> Result<&ArgSpec, ArgError> {
         match self.schema.arg_spec(name) {
-            Some(spec) if spec.kind == kind => Ok(spec),
+            Some(spec) if spec.kind.serves(kind) => Ok(spec),
             Some(spec) => {
                 let declared = format!("has it as {}", spec.kind.name());
                 Err(ArgError::new(name, ArgProblem::Undeclared { wanted: kind.name(), declared }))

@@ -61,6 +61,7 @@ impl Blob {
     }
 
     /// The tensor, if the blob holds one.
+    #[inline]
     pub fn as_tensor(&self) -> Option<&Tensor> {
         match &self.0 {
             Content::Tensor(tensor) => Some(tensor),
@@ -77,6 +78,7 @@ impl Blob {
     }
 
     /// The tensor for writing; any other content is replaced by the tensor that `fresh` makes.
+    #[inline]
     pub fn tensor_or_insert_with(&mut self, fresh: impl FnOnce() -> Tensor) -> &mut Tensor {
         if !matches!(self.0, Content::Tensor(_)) {
             self.0 = Content::Tensor(fresh());

@@ -73,7 +73,10 @@ impl Error {
     /// An error about an operator that could not run with what is known of its inputs.
     pub(crate) fn in_definition(net: &NetDef, position: usize, def: &OperatorDef, cause: OpError) -> Error {
         let kind = if matches!(cause, OpError::Arg(_)) { ErrorKind::Argument } else { ErrorKind::Run };
-        Error::new(kind, cause.to_string()).caused_by(cause).of_net(net.name()).of_op(OpLabel::new(Some(position), def))
+        Error::new(kind, cause.to_string())
+            .caused_by(cause)
+            .of_net(net.name())
+            .of_op(OpLabel::new(Some(position), def))
     }
 
     pub(crate) fn of_net(mut self, name: &str) -> Error {

@@ -36,16 +36,19 @@ impl<'a> OpIo<'a> {
     }
 
     /// The number of inputs.
+    #[inline]
     pub fn input_count(&self) -> usize {
         self.borrows.wiring.input_count()
     }
 
     /// The number of outputs.
+    #[inline]
     pub fn output_count(&self) -> usize {
         self.borrows.wiring.output_count()
     }
 
     /// The threads that kernels may use.
+    #[inline]
     pub fn threads(&self) -> &'a Threads {
         &self.run.threads
     }
@@ -83,6 +86,7 @@ impl<'a> OpIo<'a> {
     ///
     /// # Errors
     /// As [`OpIo::input`].
+    #[inline]
     pub fn input_shape(&self, index: usize) -> Result<Shape, OpError> {
         self.peek(index).map(|tensor| tensor.shape().clone())
     }
@@ -120,9 +124,9 @@ impl<'a> OpIo<'a> {
     /// taken before.
     #[inline]
     pub fn output(&mut self, index: usize) -> Result<&'a mut Tensor, OpError> {
-        let budget = &self.run.budget;
-        let fresh = || Tensor::new().within(Some(Arc::clone(budget)));
-        Ok(self.borrows.output(index)?.tensor_or_insert_with(fresh))
+        let tensor = self.borrows.output(index)?.tensor_or_insert_with(Tensor::new);
+        tensor.charge_to(&self.run.budget);
+        Ok(tensor)
     }
 
     /// Gives output `index` this shape and type and returns its elements for overwriting; what they hold is
@@ -148,6 +152,7 @@ impl<'a> OpIo<'a> {
     }
 
     /// Whether the input and the output are the same blob.
+    #[inline]
     pub fn is_in_place(&self, input: usize, output: usize) -> bool {
         self.borrows.wiring.is_in_place(input, output)
     }
@@ -157,12 +162,28 @@ impl<'a> OpIo<'a> {
     ///
     /// # Errors
     /// As [`OpIo::output`], and [`OpError::InputKind`] when the blob holds no tensor.
+    #[inline]
     pub fn in_place(&mut self, input: usize, output: usize) -> Result<Option<&'a mut Tensor>, OpError> {
         if !self.is_in_place(input, output) {
             return Ok(None);
         }
         self.peek(input)?;
         self.output(output).map(Some)
+    }
+
+    /// The elements of the tensor that is both the input and the output; `None` when they are different
+    /// blobs.
+    ///
+    /// # Errors
+    /// As [`OpIo::in_place`] and [`OpIo::input_slice`].
+    #[inline]
+    pub fn in_place_slice<T: Element>(
+        &mut self,
+        input: usize,
+        output: usize,
+    ) -> Result<Option<&'a mut [T]>, OpError> {
+        let Some(tensor) = self.in_place(input, output)? else { return Ok(None) };
+        tensor.as_mut_slice().map(Some).map_err(|source| OpError::Input { index: input, source })
     }
 
     /// The elements of an input and, of the same shape and type, those of an output, whether they are
@@ -172,8 +193,7 @@ impl<'a> OpIo<'a> {
     /// As [`OpIo::input_slice`] and [`OpIo::output_slice`].
     #[inline]
     pub fn unary<T: Element>(&mut self, input: usize, output: usize) -> Result<InOut<'a, T>, OpError> {
-        if let Some(tensor) = self.in_place(input, output)? {
-            let elements = tensor.as_mut_slice().map_err(|source| OpError::Input { index: input, source })?;
+        if let Some(elements) = self.in_place_slice(input, output)? {
             return Ok(InOut::InPlace(elements));
         }
         let x = self.input(input)?;
@@ -181,8 +201,12 @@ impl<'a> OpIo<'a> {
         Ok(InOut::Apart(elements, self.output_slice(output, x.shape())?))
     }
 
-    /// A look at an input that does not count as reading it.
-    fn peek(&self, index: usize) -> Result<&Tensor, OpError> {
+    /// A look at the tensor of input `index` before outputs are taken. Unlike [`OpIo::input`] this leaves an
+    /// output that is the same blob free to be taken.
+    ///
+    /// # Errors
+    /// As [`OpIo::input`].
+    pub fn peek(&self, index: usize) -> Result<&Tensor, OpError> {
         let blob = self.borrows.peek(index)?;
         blob.as_tensor().ok_or_else(|| wrong_kind(index, "a tensor", blob))
     }

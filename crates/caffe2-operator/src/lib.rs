@@ -54,8 +54,10 @@
 mod access;
 mod args;
 mod blob;
+mod broadcast;
 mod catalog;
 mod cost;
+mod dispatch;
 mod error;
 mod infer;
 mod io;
@@ -68,10 +70,12 @@ mod registry;
 mod schema;
 #[cfg(test)]
 mod testing;
+pub mod window;
 mod workspace;
 
 pub use args::Args;
 pub use blob::{Blob, BlobError};
+pub use broadcast::BroadcastRule;
 pub use caffe2_kernels::Threads;
 pub use caffe2_kernels::elementwise::InOut;
 /// The messages of Caffe2.
@@ -103,3 +107,7 @@ pub fn operator_catalog() -> &'static [(&'static str, &'static [&'static str])] 
 pub mod __private {
     pub use inventory;
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-an-operator.md")]
+struct WritingAnOperator;

@@ -1,5 +1,6 @@
 //! What an operator may answer when it cannot be made or run.
 
+use caffe2_kernels::KernelError;
 use caffe2_tensor::{DataType, ShapeError, TensorError};
 
 /// Why an operator could not run.
@@ -81,6 +82,12 @@ pub enum OpError {
 impl From<ShapeError> for OpError {
     fn from(error: ShapeError) -> OpError {
         OpError::Shape(error.to_string())
+    }
+}
+
+impl From<KernelError> for OpError {
+    fn from(error: KernelError) -> OpError {
+        OpError::Other(error.to_string())
     }
 }
 

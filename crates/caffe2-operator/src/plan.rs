@@ -91,7 +91,9 @@ impl<'a> PlanRun<'a> {
     /// Whether the stop blob of the step says so; one that was never written does not.
     fn should_stop(&self, step: &ExecutionStep) -> Result<bool, Error> {
         let Some(name) = step.should_stop_blob.as_deref() else { return Ok(false) };
-        let Some(tensor) = self.workspace.blob(name).and_then(|blob| blob.as_tensor()) else { return Ok(false) };
+        let Some(tensor) = self.workspace.blob(name).and_then(|blob| blob.as_tensor()) else {
+            return Ok(false);
+        };
         if tensor.data_type().is_none() {
             return Ok(false);
         }
@@ -161,7 +163,8 @@ mod tests {
         assert_eq!(run(vec![]), Ok(0.0));
         assert_eq!(run(vec![nets(&["step"]), nets(&["step", "step"])]), Ok(3.0));
         let inner = ExecutionStep { num_iter: Some(3), ..nets(&["step"]) };
-        let outer = ExecutionStep { num_iter: Some(2), substep: vec![inner.clone(), inner], ..Default::default() };
+        let outer =
+            ExecutionStep { num_iter: Some(2), substep: vec![inner.clone(), inner], ..Default::default() };
         assert_eq!(run(vec![outer]), Ok(12.0));
         assert_eq!(run(vec![ExecutionStep { num_iter: Some(0), ..nets(&["step"]) }]), Ok(0.0));
         assert_eq!(run(vec![ExecutionStep { num_iter: Some(9), ..Default::default() }]), Ok(0.0));

@@ -155,8 +155,9 @@ impl OpRegistry {
     /// # Errors
     /// When two submissions have the same type, device and engine.
     pub fn linked() -> Result<Arc<OpRegistry>, DuplicateOperator> {
-        static LINKED: LazyLock<Result<Arc<OpRegistry>, DuplicateOperator>> =
-            LazyLock::new(|| build(inventory::iter::<Registration>.into_iter().copied().collect()).map(Arc::new));
+        static LINKED: LazyLock<Result<Arc<OpRegistry>, DuplicateOperator>> = LazyLock::new(|| {
+            build(inventory::iter::<Registration>.into_iter().copied().collect()).map(Arc::new)
+        });
         LINKED.clone()
     }
 
@@ -219,7 +220,9 @@ impl OpRegistry {
             let Some(registration) = entry.find(device, engine) else { continue };
             match (registration.create)(args) {
                 Ok(operator) => return Ok((operator, registration)),
-                Err(error) if matches!(error.problem, ArgProblem::Unsupported(_)) => unsupported = Some(error),
+                Err(error) if matches!(error.problem, ArgProblem::Unsupported(_)) => {
+                    unsupported = Some(error)
+                }
                 Err(error) => return Err(CreateError::Arg(error)),
             }
         }
@@ -254,11 +257,8 @@ impl OpRegistry {
 
 impl TypeEntry {
     fn explain_no_engine(&self, def: &OperatorDef, device: DeviceType) -> String {
-        let known: Vec<_> = self
-            .registrations
-            .iter()
-            .map(|r| format!("engine `{}` on {}", r.engine, r.device))
-            .collect();
+        let known: Vec<_> =
+            self.registrations.iter().map(|r| format!("engine `{}` on {}", r.engine, r.device)).collect();
         format!(
             "operator type `{}` is not registered for {device} with engine `{}`; registered is {}",
             def.r#type(),

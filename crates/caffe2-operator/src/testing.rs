@@ -188,9 +188,5 @@ pub(crate) fn add(input: &str, output: &str, value: f32) -> OperatorDef {
 
 /// `x` plus 1 in place, then plus 10 to `y`.
 pub(crate) fn net(name: &str) -> NetDef {
-    NetDef::new(name)
-        .external_input("x")
-        .op(add("x", "x", 1.0))
-        .op(add("x", "y", 10.0))
-        .external_output("y")
+    NetDef::new(name).external_input("x").op(add("x", "x", 1.0)).op(add("x", "y", 10.0)).external_output("y")
 }

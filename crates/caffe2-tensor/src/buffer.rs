@@ -31,10 +31,7 @@ unsafe impl Sync for Buffer {}
 
 impl Buffer {
     /// A zeroed buffer of `capacity` bytes, charged to `budget`.
-    pub(crate) fn zeroed(
-        capacity: usize,
-        budget: Option<&Arc<MemoryBudget>>,
-    ) -> Result<Buffer, TensorError> {
+    pub(crate) fn zeroed(capacity: usize, budget: Option<&Arc<MemoryBudget>>) -> Result<Buffer, TensorError> {
         if capacity == 0 {
             // Aligned, never read or written through: the slices made of it are empty.
             let data = NonNull::without_provenance(const { std::num::NonZero::new(ALIGNMENT).unwrap() });
@@ -142,7 +139,10 @@ mod tests {
     #[test]
     fn what_cannot_be_had_is_an_error() {
         assert!(matches!(Buffer::zeroed(usize::MAX, None), Err(TensorError::OutOfMemory { .. })));
-        assert!(matches!(Buffer::zeroed(isize::MAX as usize - 64, None), Err(TensorError::OutOfMemory { .. })));
+        assert!(matches!(
+            Buffer::zeroed(isize::MAX as usize - 64, None),
+            Err(TensorError::OutOfMemory { .. })
+        ));
         let budget = MemoryBudget::new(100);
         let held = Buffer::zeroed(90, Some(&budget)).unwrap();
         assert!(matches!(Buffer::zeroed(11, Some(&budget)), Err(TensorError::OverBudget { .. })));

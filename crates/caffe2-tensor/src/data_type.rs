@@ -130,7 +130,9 @@ mod sealed {
 ///
 /// Sealed: the storage relies on every implementor being plain data without padding, and on
 /// `bool` being the only one with invalid bit patterns.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static {
+pub trait Element:
+    sealed::Sealed + Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static
+{
     /// The data type whose elements are `Self`.
     const DATA_TYPE: DataType;
 }

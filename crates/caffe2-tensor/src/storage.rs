@@ -1,6 +1,8 @@
 //! Where the elements of a tensor live.
+#![allow(unsafe_code)]
 
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use bytes::Bytes;
 
@@ -35,6 +37,20 @@ impl Strings {
     }
 }
 
+/// The storage for writing, when no other tensor shares it: `Arc::get_mut` without its lock against weak
+/// references, of which there are none.
+#[inline]
+pub(crate) fn unique(storage: &mut Arc<Storage>) -> Option<&mut Storage> {
+    if Arc::strong_count(storage) != 1 {
+        return None;
+    }
+    // Pairs with the release of the last other reference, so that its reads have ended.
+    fence(Ordering::Acquire);
+    // SAFETY: this is the only reference: the count is 1, no weak ones are ever made of storage, and the
+    // mutable borrow keeps anybody from cloning this one.
+    Some(unsafe { &mut *Arc::as_ptr(storage).cast_mut() })
+}
+
 impl Storage {
     /// The plain bytes; `None` for strings.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
@@ -42,6 +58,38 @@ impl Storage {
             Storage::Owned(buffer) => Some(buffer.bytes()),
             Storage::Foreign(bytes) => Some(bytes),
             Storage::Strings(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unshared_storage_is_for_writing() {
+        let mut one = Arc::new(Storage::Foreign(Bytes::from_static(b"a")));
+        let two = Arc::clone(&one);
+        assert!(unique(&mut one).is_none());
+        drop(two);
+        *unique(&mut one).unwrap() = Storage::Foreign(Bytes::from_static(b"bc"));
+        assert_eq!(one.bytes(), Some(&b"bc"[..]));
+    }
+
+    #[test]
+    fn what_another_thread_read_is_over_before_it_is_written() {
+        let mut storage = Arc::new(Storage::Owned(Buffer::zeroed(8, None).unwrap()));
+        for round in 0..100u8 {
+            let reader = Arc::clone(&storage);
+            let thread = std::thread::spawn(move || reader.bytes().map(|b| b[0]));
+            loop {
+                if let Some(Storage::Owned(buffer)) = unique(&mut storage) {
+                    buffer.bytes_mut()[0] = round + 1;
+                    break;
+                }
+                std::thread::yield_now();
+            }
+            assert_eq!(thread.join().unwrap(), Some(round));
         }
     }
 }

@@ -32,8 +32,7 @@ pub(crate) fn build_net(
     let mut ops = Vec::with_capacity(def.op.len());
     for (position, op) in def.op.iter().enumerate() {
         let built = build_operator(op, def.device_option.as_ref(), registry, blobs, position);
-        let (node, info) =
-            built.map_err(|e| e.of_op(OpLabel::new(Some(position), op)).of_net(def.name()))?;
+        let (node, info) = built.map_err(|e| e.of_op(OpLabel::new(Some(position), op)).of_net(def.name()))?;
         nodes.push(node);
         ops.push(info);
     }
@@ -54,7 +53,8 @@ pub(crate) fn build_operator(
     };
     let device = device_of(def, net_device)?;
     schema.verify(def).map_err(|e| Error::new(ErrorKind::Schema, e.to_string()))?;
-    let missing: Vec<_> = def.input.iter().filter(|name| !blobs.exists(name)).map(|n| format!("`{n}`")).collect();
+    let missing: Vec<_> =
+        def.input.iter().filter(|name| !blobs.exists(name)).map(|n| format!("`{n}`")).collect();
     if !missing.is_empty() {
         let message = format!("input blobs {} do not exist", missing.join(", "));
         return Err(Error::new(ErrorKind::MissingInput, message));
@@ -103,7 +103,12 @@ fn wire(def: &OperatorDef, blobs: &mut Transaction<'_>) -> Wiring {
     Wiring::new(inputs, &outputs)
 }
 
-fn describe(def: &OperatorDef, registration: &Registration, blobs: &Transaction<'_>, position: usize) -> OpInfo {
+fn describe(
+    def: &OperatorDef,
+    registration: &Registration,
+    blobs: &Transaction<'_>,
+    position: usize,
+) -> OpInfo {
     let names = |list: &[String]| list.iter().map(|n| blobs.shared_name(n)).collect::<Vec<Arc<str>>>();
     OpInfo {
         position,

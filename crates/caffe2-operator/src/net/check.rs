@@ -92,7 +92,9 @@ fn loose_ends(net: &NetDef) -> Vec<String> {
         known.extend(op.output.iter().map(String::as_str));
     }
     for output in net.external_output.iter().filter(|o| !known.contains(o.as_str())) {
-        lines.push(format!("external output `{output}` is neither an external input nor written by an operator"));
+        lines.push(format!(
+            "external output `{output}` is neither an external input nor written by an operator"
+        ));
     }
     lines
 }
@@ -112,8 +114,6 @@ pub(super) fn unfed_inputs(net: &NetDef, exists: impl Fn(&str) -> bool) -> Vec<S
     }
     unfed
         .into_iter()
-        .map(|(name, op, position)| {
-            format!("`{name}`, first read by {}", OpLabel::new(Some(position), op))
-        })
+        .map(|(name, op, position)| format!("`{name}`, first read by {}", OpLabel::new(Some(position), op)))
         .collect()
 }

@@ -136,7 +136,8 @@ impl Net {
 
     /// Runs all operators in order.
     pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), Error> {
-        let watched = !self.observers.is_empty() || tracing::enabled!(target: "caffe2::net", tracing::Level::TRACE);
+        let watched =
+            !self.observers.is_empty() || tracing::enabled!(target: "caffe2::net", tracing::Level::TRACE);
         let failed = if watched { self.run_watched(access, run) } else { self.run_plainly(access, run) };
         match failed {
             None => Ok(()),

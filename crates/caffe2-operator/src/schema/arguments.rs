@@ -34,6 +34,8 @@ pub enum ArgKind {
     Nets,
     /// Tensors in field `tensors`.
     Tensors,
+    /// Whatever another argument or the value itself tells: the operator reads it as any kind.
+    Any,
 }
 
 impl ArgKind {
@@ -50,7 +52,13 @@ impl ArgKind {
             ArgKind::Strings => "strings",
             ArgKind::Nets => "nets",
             ArgKind::Tensors => "tensors",
+            ArgKind::Any => "any",
         }
+    }
+
+    /// Whether an argument of this kind may be read as `wanted`.
+    pub fn serves(self, wanted: ArgKind) -> bool {
+        self == wanted || self == ArgKind::Any
     }
 
     /// The name in messages and reference pages.
@@ -68,6 +76,7 @@ impl ArgKind {
             ArgKind::Strings => "list of strings",
             ArgKind::Nets => "list of nets",
             ArgKind::Tensors => "list of tensors",
+            ArgKind::Any => "any kind",
         }
     }
 }
@@ -171,11 +180,9 @@ pub trait ArgElement: Sized {
     /// The kind of argument.
     const KIND: ArgKind;
 
-    /// The elements in the field of [`ArgElement::KIND`].
-    ///
-    /// # Errors
-    /// When `Self` cannot hold one of them.
-    fn read(arg: &Argument) -> Result<Vec<Self>, ArgProblem>;
+    /// The elements in the field of [`ArgElement::KIND`]; an error in the place of each that `Self` cannot
+    /// hold.
+    fn elements(arg: &Argument) -> impl ExactSizeIterator<Item = Result<Self, ArgProblem>>;
 }
 
 macro_rules! float_args {
@@ -194,8 +201,8 @@ macro_rules! float_args {
         }
         impl ArgElement for $rust {
             const KIND: ArgKind = ArgKind::Floats;
-            fn read(arg: &Argument) -> Result<Vec<Self>, ArgProblem> {
-                Ok(arg.floats.iter().map(|&v| v.into()).collect())
+            fn elements(arg: &Argument) -> impl ExactSizeIterator<Item = Result<Self, ArgProblem>> {
+                arg.floats.iter().map(|&v| Ok(v.into()))
             }
         }
     )*};
@@ -218,8 +225,8 @@ macro_rules! int_args {
         }
         impl ArgElement for $rust {
             const KIND: ArgKind = ArgKind::Ints;
-            fn read(arg: &Argument) -> Result<Vec<Self>, ArgProblem> {
-                arg.ints.iter().map(|&v| narrow(v)).collect()
+            fn elements(arg: &Argument) -> impl ExactSizeIterator<Item = Result<Self, ArgProblem>> {
+                arg.ints.iter().map(|&v| narrow(v))
             }
         }
     )*};
@@ -248,8 +255,8 @@ impl ArgType for bool {
 impl ArgElement for bool {
     const KIND: ArgKind = ArgKind::Bools;
 
-    fn read(arg: &Argument) -> Result<Vec<Self>, ArgProblem> {
-        Ok(arg.ints.iter().map(|&v| v != 0).collect())
+    fn elements(arg: &Argument) -> impl ExactSizeIterator<Item = Result<Self, ArgProblem>> {
+        arg.ints.iter().map(|&v| Ok(v != 0))
     }
 }
 
@@ -271,8 +278,8 @@ impl ArgType for Bytes {
 impl ArgElement for Bytes {
     const KIND: ArgKind = ArgKind::Strings;
 
-    fn read(arg: &Argument) -> Result<Vec<Self>, ArgProblem> {
-        Ok(arg.strings.clone())
+    fn elements(arg: &Argument) -> impl ExactSizeIterator<Item = Result<Self, ArgProblem>> {
+        arg.strings.iter().cloned().map(Ok)
     }
 }
 
@@ -299,8 +306,8 @@ impl ArgType for String {
 impl ArgElement for String {
     const KIND: ArgKind = ArgKind::Strings;
 
-    fn read(arg: &Argument) -> Result<Vec<Self>, ArgProblem> {
-        arg.strings.iter().map(utf8).collect()
+    fn elements(arg: &Argument) -> impl ExactSizeIterator<Item = Result<Self, ArgProblem>> {
+        arg.strings.iter().map(utf8)
     }
 }
 
@@ -317,8 +324,8 @@ macro_rules! message_args {
         }
         impl ArgElement for $rust {
             const KIND: ArgKind = ArgKind::$list;
-            fn read(arg: &Argument) -> Result<Vec<Self>, ArgProblem> {
-                Ok(arg.$fields.clone())
+            fn elements(arg: &Argument) -> impl ExactSizeIterator<Item = Result<Self, ArgProblem>> {
+                arg.$fields.iter().cloned().map(Ok)
             }
         }
     )*};
@@ -340,7 +347,8 @@ fn fields_set(arg: &Argument) -> String {
         ("tensors", !arg.tensors.is_empty()),
         ("qtensors", !arg.qtensors.is_empty()),
     ];
-    let names: Vec<_> = set.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("`{name}`")).collect();
+    let names: Vec<_> =
+        set.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("`{name}`")).collect();
     if names.is_empty() { "no value".into() } else { names.join(" and ") }
 }
 
@@ -361,18 +369,19 @@ pub(crate) fn read_single<T: ArgType>(arg: &Argument) -> Result<T, ArgError> {
 
 /// The list in `arg`. An argument without any value is an empty list. Where Caffe2 silently reads
 /// an argument whose list stands in another field as empty, this is an error.
-pub(crate) fn read_list<T: ArgElement>(arg: &Argument) -> Result<Vec<T>, ArgError> {
-    let wrong = |problem| ArgError::new(arg.name(), problem);
-    let values = T::read(arg).map_err(wrong)?;
-    if values.is_empty() {
+pub(crate) fn read_elements<T: ArgElement>(
+    arg: &Argument,
+) -> Result<impl ExactSizeIterator<Item = Result<T, ArgError>>, ArgError> {
+    let values = T::elements(arg);
+    if values.len() == 0 {
         let found = fields_set(arg);
         if found != "no value" {
-            return Err(wrong(ArgProblem::Field { wanted: T::KIND.field(), found }));
+            return Err(ArgError::new(arg.name(), ArgProblem::Field { wanted: T::KIND.field(), found }));
         }
     } else {
         warn_of_ignored_fields(arg, T::KIND);
     }
-    Ok(values)
+    Ok(values.map(|value| value.map_err(|problem| ArgError::new(arg.name(), problem))))
 }
 
 fn warn_of_ignored_fields(arg: &Argument, kind: ArgKind) {

@@ -5,7 +5,7 @@ mod counts;
 mod verify;
 
 pub use arguments::{ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, IntoArgDefault};
-pub(crate) use arguments::{read_list, read_single};
+pub(crate) use arguments::{read_elements, read_single};
 pub use counts::{Counts, IntoCountRange};
 pub use verify::SchemaError;
 
@@ -180,7 +180,11 @@ impl OpSchema {
     }
 
     /// A predicate for the numbers of inputs and outputs together, and what it says in words.
-    pub fn inputs_and_outputs_if(mut self, allowed: fn(usize, usize) -> bool, words: &'static str) -> OpSchema {
+    pub fn inputs_and_outputs_if(
+        mut self,
+        allowed: fn(usize, usize) -> bool,
+        words: &'static str,
+    ) -> OpSchema {
         self.joint = Some(Joint { allowed, words });
         self
     }
@@ -244,6 +248,16 @@ impl OpSchema {
     /// An argument with a list of values that must be given.
     pub fn arg_repeated_required<T: ArgElement>(self, name: &'static str, doc: &'static str) -> OpSchema {
         self.spec(ArgSpec { name, kind: T::KIND, default: ArgDefault::Required, doc })
+    }
+
+    /// An argument that another one, or its own value, tells how to read.
+    pub fn arg_any(self, name: &'static str, doc: &'static str) -> OpSchema {
+        self.spec(ArgSpec { name, kind: ArgKind::Any, default: ArgDefault::Absent, doc })
+    }
+
+    /// As [`OpSchema::arg_any`], and must be given.
+    pub fn arg_any_required(self, name: &'static str, doc: &'static str) -> OpSchema {
+        self.spec(ArgSpec { name, kind: ArgKind::Any, default: ArgDefault::Required, doc })
     }
 
     /// Applies `fill` to the schema: for arguments and documentation that several operators share.

@@ -35,7 +35,9 @@ pub enum SchemaError {
         expected: &'static str,
     },
     /// The same blob as input and output where the operator cannot work in place.
-    #[error("input {input} and output {output} are both `{blob}`, but the operator does not work in place there")]
+    #[error(
+        "input {input} and output {output} are both `{blob}`, but the operator does not work in place there"
+    )]
     InPlaceNotAllowed {
         /// Position of the input.
         input: usize,
@@ -45,7 +47,9 @@ pub enum SchemaError {
         blob: String,
     },
     /// Different blobs where the operator must work in place.
-    #[error("input {input} is `{input_blob}` and output {output} `{output_blob}`; they must be the same blob")]
+    #[error(
+        "input {input} is `{input_blob}` and output {output} `{output_blob}`; they must be the same blob"
+    )]
     InPlaceRequired {
         /// Position of the input.
         input: usize,
@@ -141,7 +145,8 @@ mod tests {
         let set = OpSchema::new("A").inputs_in(&[1, 3]).outputs_in(&[0, 2]);
         assert_eq!(set.verify(&def(&["a"], &["b", "c"])), Ok(()));
         assert!(set.verify(&def(&["a", "b"], &[])).is_err() && set.verify(&def(&["a"], &["b"])).is_err());
-        let even = OpSchema::new("A").inputs_if(|n| n % 2 == 0, "an even number").outputs_if(|n| n > 1, "many");
+        let even =
+            OpSchema::new("A").inputs_if(|n| n % 2 == 0, "an even number").outputs_if(|n| n > 1, "many");
         assert!(even.verify(&def(&["a"], &["b", "c"])).unwrap_err().to_string().contains("an even number"));
         assert!(even.verify(&def(&[], &["b"])).is_err());
         let joint = OpSchema::new("A").inputs_and_outputs_if(|i, o| i + o == 3, "three in all");
@@ -168,7 +173,10 @@ mod tests {
         assert_eq!(one_to_one.verify(&def(&["a", "b"], &["a", "b"])), Ok(()));
         let enforced = OpSchema::new("A").enforce_in_place(&[(1, 0)]);
         assert_eq!(enforced.verify(&def(&["a", "b"], &["b"])), Ok(()));
-        assert!(matches!(enforced.verify(&def(&["a", "b"], &["c"])), Err(SchemaError::InPlaceRequired { .. })));
+        assert!(matches!(
+            enforced.verify(&def(&["a", "b"], &["c"])),
+            Err(SchemaError::InPlaceRequired { .. })
+        ));
         // The pair names an output that is not there.
         assert_eq!(enforced.verify(&def(&["a", "b"], &[])), Ok(()));
         let by_rule = OpSchema::new("A").enforce_in_place_if(|i, o| i == o);

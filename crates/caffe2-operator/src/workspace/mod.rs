@@ -72,8 +72,7 @@ impl std::fmt::Debug for Observers {
 }
 
 /// The memory limit of a new workspace: 8 GiB, or all that can be addressed where that is less.
-pub const DEFAULT_MEMORY_LIMIT: usize =
-    if usize::BITS > 32 { 8 << 30 } else { isize::MAX as usize };
+pub const DEFAULT_MEMORY_LIMIT: usize = if usize::BITS > 32 { 8 << 30 } else { isize::MAX as usize };
 
 impl Default for Workspace {
     fn default() -> Workspace {
@@ -211,7 +210,10 @@ impl Workspace {
             return Err(self.no_blob(from));
         }
         if self.has_blob(to) {
-            return Err(Error::new(ErrorKind::Blob, format!("cannot rename `{from}`: there is a blob `{to}`")));
+            return Err(Error::new(
+                ErrorKind::Blob,
+                format!("cannot rename `{from}`: there is a blob `{to}`"),
+            ));
         }
         self.table.rename(from, to);
         Ok(())
@@ -266,7 +268,10 @@ impl Workspace {
     /// As [`Workspace::create_net`]. The former net goes only once its successor stands.
     pub fn create_or_replace_net(&mut self, def: &NetDef) -> Result<&mut Net, Error> {
         let Some(name) = def.name.clone() else {
-            return Err(Error::new(ErrorKind::Definition, "a net that is kept needs a name, and this has none"));
+            return Err(Error::new(
+                ErrorKind::Definition,
+                "a net that is kept needs a name, and this has none",
+            ));
         };
         let net = self.build(def)?;
         self.delete_net(&name);

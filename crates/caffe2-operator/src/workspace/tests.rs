@@ -68,9 +68,13 @@ fn a_failed_creation_leaves_nothing_behind_and_the_former_net_in_place() {
     let before: Vec<String> = ws.blobs().into_iter().map(str::to_owned).collect();
     let broken = [
         NetDef::new("n").op(add("x", "new", 1.0)).op(OperatorDef::new("Above").input("x").output("b")),
-        NetDef::new("n").op(add("x", "new", 1.0)).op(OperatorDef::new("AddValue").input("x").output("b").arg("value", 1)),
+        NetDef::new("n")
+            .op(add("x", "new", 1.0))
+            .op(OperatorDef::new("AddValue").input("x").output("b").arg("value", 1)),
         NetDef::new("n").op(add("missing", "new", 1.0)),
-        NetDef::new("n").op(OperatorDef::new("Spread").input("x").outputs(["p", "p", "q"]).arg("a", 1)).op(add("x", "b", 1.0).arg("value", 2.0f32)),
+        NetDef::new("n")
+            .op(OperatorDef::new("Spread").input("x").outputs(["p", "p", "q"]).arg("a", 1))
+            .op(add("x", "b", 1.0).arg("value", 2.0f32)),
     ];
     for def in &broken {
         let error = ws.create_or_replace_net(def).unwrap_err();
@@ -127,12 +131,16 @@ fn definitions_that_do_not_fit_together_say_all_that_is_wrong() {
     let loose = net("n").op(add("nowhere", "w", 1.0)).external_output("never");
     let error = ws.create_net(&loose).unwrap_err();
     assert_eq!((error.kind(), error.details().len()), (ErrorKind::Definition, 2));
-    let unknown = net("n").op(OperatorDef::new("AddValu")).op(OperatorDef::new("FC")).op(OperatorDef::new("FC"));
+    let unknown =
+        net("n").op(OperatorDef::new("AddValu")).op(OperatorDef::new("FC")).op(OperatorDef::new("FC"));
     let error = ws.create_net(&unknown).unwrap_err();
     assert_eq!((error.kind(), error.details().len()), (ErrorKind::NotRegistered, 2));
     let text = error.to_string();
     assert!(text.contains("`AddValu` is not registered; similar names are `AddValue`"), "{text}");
-    assert!(text.contains("caffe2op-fullyconnected") && text.contains("used 2 times, first by operator #3"), "{text}");
+    assert!(
+        text.contains("caffe2op-fullyconnected") && text.contains("used 2 times, first by operator #3"),
+        "{text}"
+    );
     let error = ws.create_net(&net("n").with_type("tbb")).unwrap_err();
     assert!(error.to_string().contains("net type `tbb`"), "{error}");
     for known in ["simple", "dag", "async_scheduling"] {
@@ -262,6 +270,8 @@ fn an_outsized_allocation_is_an_error_of_the_operator() {
         let error = ws.run_operator_once(&large(size)).unwrap_err();
         assert!(error.to_string().contains("Large: output 0 `y`"), "{error}");
     }
+    ws.feed("y", number(1.0));
+    assert!(ws.run_operator_once(&large(1 << 20)).is_err(), "a fed blob that an operator enlarges counts");
     ws.run_operator_once(&large(10)).unwrap();
     ws.remove_blob("y");
     assert_eq!(ws.memory().used(), 0);
