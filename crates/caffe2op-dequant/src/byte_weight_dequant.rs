@@ -9,8 +9,8 @@
 
 use caffe2_kernels::dequant::{CodeMap, dequantize};
 use caffe2_operator::{
-    ArgError, Args, DataType, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo,
-    register_cpu_operator,
+    ArgError, Args, DataType, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape,
+    TensorInfo, register_cpu_operator,
 };
 
 /// The arguments of [`ByteWeightDequantOp`].
@@ -47,12 +47,18 @@ impl ByteWeightDequantArgs {
             "min_max" => Formula::MinMax,
             "centred" => Formula::Centred,
             other => {
-                return Err(ArgError::value("formula", format!("expected `min_max` or `centred`, found `{other}`")));
+                return Err(ArgError::value(
+                    "formula",
+                    format!("expected `min_max` or `centred`, found `{other}`"),
+                ));
             }
         };
         let (qmin, qmax) = (args.get::<u8>("qmin")?, args.get::<u8>("qmax")?);
         if qmin >= qmax {
-            return Err(ArgError::value("qmax", format!("expected more than qmin, which is {qmin}, found {qmax}")));
+            return Err(ArgError::value(
+                "qmax",
+                format!("expected more than qmin, which is {qmin}, found {qmax}"),
+            ));
         }
         let shape = args.has("shape").then(|| args.list::<i64>("shape")).transpose()?;
         let shape = shape.map(|dims| Shape::from_i64s(&dims)).transpose();
@@ -135,7 +141,8 @@ impl Operator for ByteWeightDequantOp {
         let input = io.input(0)?;
         let weights = match &self.shape {
             Some(shape) if shape.numel() != codes.len() => {
-                let message = format!("{} codes, but shape {shape} has {} elements", codes.len(), shape.numel());
+                let message =
+                    format!("{} codes, but shape {shape} has {} elements", codes.len(), shape.numel());
                 return Err(OpError::input(0, message));
             }
             Some(shape) => io.output_slice(0, shape)?,
@@ -188,7 +195,10 @@ mod tests {
 
     #[test]
     fn code_bounds_put_the_range_where_they_say() {
-        let volts = run(codes(&[16, 126, 236, 0]), def().arg("min", 0.0f32).arg("max", 2.2f32).arg("qmin", 16).arg("qmax", 236));
+        let volts = run(
+            codes(&[16, 126, 236, 0]),
+            def().arg("min", 0.0f32).arg("max", 2.2f32).arg("qmin", 16).arg("qmax", 236),
+        );
         assert_eq!(volts.unwrap().as_slice::<f32>().unwrap(), [0.0, 1.1, 2.2, -16.0 * (2.2 / 220.0)]);
     }
 

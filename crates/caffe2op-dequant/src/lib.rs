@@ -21,3 +21,7 @@
 mod byte_weight_dequant;
 
 pub use byte_weight_dequant::{ByteWeightDequantArgs, ByteWeightDequantOp, Formula};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/quantization.md")]
+struct QuantizationPage;

@@ -40,8 +40,13 @@ def broadcasting(op, kind, rng):
         return '_axis_%s' % str(args['axis']).replace('-', 'minus_') if args else ''
 
     every = kind == 'Sub'
-    for a, b in NUMPY_PAIRS if every else NUMPY_PAIRS[:7]:
-        yield case('numpy_%s_and_%s' % (name_of(a), name_of(b)), normal(rng, *a), normal(rng, *b) + F(3))
+    for a_dims, b_dims in NUMPY_PAIRS if every else NUMPY_PAIRS[:7]:
+        a, b = np.asarray(normal(rng, *a_dims)), normal(rng, *b_dims) + F(3)
+        pair = case('numpy_%s_and_%s' % (name_of(a_dims), name_of(b_dims)), a, b)
+        if kind == 'Div' and a.size == 1 < b.size:
+            pair += dict(diverges='Caffe2 multiplies one element by the reciprocals of many; ours divides',
+                         ours={'C': a / b}),
+        yield pair
     for a, b, args in LEGACY if every else LEGACY[:5]:
         yield case('legacy_%s_and_%s%s' % (name_of(a), name_of(b), suffix(args)),
                    normal(rng, *a), normal(rng, *b) + F(3), broadcast=1, **args)

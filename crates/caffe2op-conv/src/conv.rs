@@ -1,0 +1,301 @@
+//! `Conv`: `Y = b + W * X`, where the filter W is laid over every window of the image X, not flipped.
+//!
+//! | order | X | W | b | Y |
+//! |---|---|---|---|---|
+//! | NCHW | `[N, C, size..]` | `[M, C / group, kernel..]` | `[M]` | `[N, M, size..]` |
+//! | NHWC | `[N, size.., C]` | `[M, kernel.., C / group]` | `[M]` | `[N, size.., M]` |
+//!
+//! The arguments of the window are those of [`WindowArgs`]; `group` cuts the channels into groups, each of which
+//! has filters of its own.
+
+use caffe2_kernels::conv::{ConvGeometry, conv};
+use caffe2_operator::window::{Image, Order, WindowArgs, declare_window_args};
+use caffe2_operator::{
+    ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
+    OperatorType, Shape, TensorInfo, register_cpu_operator,
+};
+
+/// The arguments of [`ConvOp`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConvArgs {
+    /// Size, steps, dilation and padding of the window, and the order of dimensions.
+    pub window: WindowArgs,
+    /// Groups of channels; at least 1.
+    pub group: usize,
+}
+
+impl ConvArgs {
+    fn read(args: &Args<'_>) -> Result<Self, ArgError> {
+        let window = WindowArgs::read(args)?;
+        match args.get::<i32>("group")? {
+            group @ 1.. => Ok(ConvArgs { window, group: group as usize }),
+            group => Err(ArgError::value("group", format!("found {group}, expected at least 1"))),
+        }
+    }
+
+    /// What is to be computed, and the shape of the output, from the shapes of image, filter and bias.
+    fn plan(&self, x: &Shape, w: &Shape, b: Option<&Shape>) -> Result<(ConvGeometry, Shape), OpError> {
+        let order = self.window.order;
+        let image = Image::of(x, order)?;
+        let axes = self.window.axes(image.size)?;
+        let filter = Filter::of(w, order).filter(|f| f.kernel.len() == axes.len()).ok_or_else(|| {
+            OpError::input(1, format!("filter is {w}, expected {} dimensions as the image {x} has", x.rank()))
+        })?;
+        if !axes.iter().map(|axis| axis.kernel()).eq(filter.kernel.iter().copied()) {
+            let kernel: Vec<_> = axes.iter().map(|axis| axis.kernel()).collect();
+            let message = format!(
+                "filter {w} has a kernel of {:?}, expected {kernel:?} as the arguments say",
+                filter.kernel
+            );
+            return Err(OpError::input(1, message));
+        }
+        let group = self.group;
+        if filter.channels.checked_mul(group) != Some(image.channels) {
+            let message = format!(
+                "filter {w} takes {} channels in each of {group} groups, but the image {x} has {} channels",
+                filter.channels, image.channels
+            );
+            return Err(OpError::input(1, message));
+        }
+        if !filter.count.is_multiple_of(group) {
+            return Err(OpError::input(
+                1,
+                format!("filter {w} has {} outputs, expected a multiple of {group} groups", filter.count),
+            ));
+        }
+        if let Some(b) = b.filter(|b| b.dims() != [filter.count]) {
+            return Err(OpError::input(
+                2,
+                format!("bias is {b}, expected [{}], one for each output of filter {w}", filter.count),
+            ));
+        }
+        let output = image.output_shape(filter.count, &axes, order)?;
+        let geometry = ConvGeometry::new(order, image.batch, image.channels, filter.count, group, &axes);
+        Ok((geometry.map_err(|e| OpError::shape(e.to_string()))?, output))
+    }
+}
+
+/// The shape of a filter taken apart.
+struct Filter<'a> {
+    count: usize,
+    channels: usize,
+    kernel: &'a [usize],
+}
+
+impl<'a> Filter<'a> {
+    fn of(shape: &'a Shape, order: Order) -> Option<Filter<'a>> {
+        match (order, shape.dims()) {
+            (Order::Nchw, &[count, channels, ref kernel @ ..]) => Some(Filter { count, channels, kernel }),
+            (Order::Nhwc, &[count, ref kernel @ .., channels]) => Some(Filter { count, channels, kernel }),
+            _ => None,
+        }
+    }
+}
+
+/// The operator; see the [crate]. `DIMS` gives it its name: `Conv1D` to `Conv3D`, and `Conv` for 0; they are all
+/// the same, as in Caffe2.
+#[derive(Debug)]
+pub struct ConvOp<const DIMS: usize> {
+    args: ConvArgs,
+}
+
+impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
+    const TYPE: &'static str = match DIMS {
+        1 => "Conv1D",
+        2 => "Conv2D",
+        3 => "Conv3D",
+        _ => "Conv",
+    };
+
+    fn schema() -> OpSchema {
+        OpSchema::new(Self::TYPE)
+            .doc(
+                "Convolution of images with filters: every output pixel is the bias plus the sum of the products of \
+                 a filter, which is not flipped, with the pixels of its window; pixels beyond the image count as 0. \
+                 Images have one to four spatial dimensions, whatever number the operator has in its name.",
+            )
+            .inputs(2..=3)
+            .outputs(1)
+            .fill_using(declare_window_args)
+            .arg("group", "groups into which channels and filters are cut; each output sees its own group only", 1)
+            .arg("shared_buffer", "has no effect: no buffer is kept in the workspace", false)
+            .arg("float16_compute", "has no effect: Caffe2 uses it on graphics processors only", false)
+            .input("X", "float images [N, C, size..], or [N, size.., C] in NHWC")
+            .input("filter", "float filters [M, C / group, kernel..], or [M, kernel.., C / group] in NHWC")
+            .input("bias", "float [M], added to each output; optional")
+            .output("Y", "float [N, M, size..], or [N, size.., M] in NHWC")
+            .differences(
+                "Sizes are computed in integers, where Caffe2 divides floats and is wrong from 2^24 on. A stride or \
+                 dilation of 0 is an error, as is a window that exceeds the image with legacy_pad VALID. The \
+                 operator's name changes nothing. With global_pooling the filter must be as large as the image. \
+                 Types are checked even when there are no images.",
+            )
+            .infer(infer)
+            .cost(cost)
+            .comparison(Comparison::Tolerance(1e-4))
+    }
+
+    fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
+        Ok(ConvOp { args: ConvArgs::read(args)? })
+    }
+}
+
+fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
+    let args = ConvArgs::read(context.args())?;
+    let (Some(x), Some(w)) = (context.shape(0), context.shape(1)) else {
+        return Ok(vec![TensorInfo::of_type(DataType::Float)]);
+    };
+    let (_, shape) = args.plan(x, w, context.shape(2))?;
+    Ok(vec![TensorInfo::new(DataType::Float, shape)])
+}
+
+/// A multiply-add for each output and each element of its filter.
+fn cost(context: &CostContext<'_>) -> Cost {
+    let filter = context.inputs.get(1).and_then(|info| info.shape.as_ref());
+    let filter_len = filter.map_or(0, |shape| shape.size_from(1)) as u64;
+    Cost::with_macs(context, context.output_numel(0).saturating_mul(filter_len))
+}
+
+impl<const DIMS: usize> Operator for ConvOp<DIMS> {
+    fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
+        let (x, w) = (io.input(0)?, io.input(1)?);
+        let (xs, ws) = (io.input_slice(0)?, io.input_slice(1)?);
+        let (b, bs) = match io.input_count() {
+            3 => (Some(io.input(2)?.shape()), Some(io.input_slice(2)?)),
+            _ => (None, None),
+        };
+        let (geometry, shape) = self.args.plan(x.shape(), w.shape(), b)?;
+        let y = io.output_slice(0, shape)?;
+        conv(io.threads(), &geometry, xs, ws, bs, y).map_err(|e| OpError::Other(e.to_string()))
+    }
+}
+
+register_cpu_operator!(ConvOp<0>);
+register_cpu_operator!(ConvOp<1>);
+register_cpu_operator!(ConvOp<2>);
+register_cpu_operator!(ConvOp<3>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caffe2_operator::proto::{NetDef, OperatorDef};
+    use caffe2_operator::{OpRegistry, Tensor, Workspace, infer_net};
+
+    fn ones(shape: &[usize]) -> Tensor {
+        Tensor::from_slice(shape, &vec![1.0f32; shape.iter().product()]).unwrap()
+    }
+
+    fn run(x: &[usize], w: &[usize], b: Option<&[usize]>, def: OperatorDef) -> Result<Tensor, String> {
+        let mut workspace = Workspace::new();
+        let mut def = def.output("y");
+        for (name, shape) in [("x", Some(x)), ("w", Some(w)), ("b", b)] {
+            if let Some(shape) = shape {
+                workspace.feed(name, ones(shape));
+                def = def.input(name);
+            }
+        }
+        workspace.run_operator_once(&def).map_err(|e| e.to_string())?;
+        workspace.fetch("y").map_err(|e| e.to_string())
+    }
+
+    fn def() -> OperatorDef {
+        OperatorDef::new("Conv")
+    }
+
+    #[test]
+    fn all_names_are_the_same_operator() {
+        let types = [ConvOp::<0>::TYPE, ConvOp::<1>::TYPE, ConvOp::<2>::TYPE, ConvOp::<3>::TYPE];
+        assert_eq!(types, ["Conv", "Conv1D", "Conv2D", "Conv3D"]);
+        for op_type in types {
+            let def = OperatorDef::new(op_type).arg("kernels", [2]).arg("pads", [0, 1]);
+            let y = run(&[1, 3, 4], &[2, 3, 2], Some(&[2]), def).unwrap();
+            assert_eq!(
+                (y.dims(), y.as_slice::<f32>().unwrap()),
+                (&[1, 2, 4][..], &[7.0, 7.0, 7.0, 4.0, 7.0, 7.0, 7.0, 4.0][..])
+            );
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_caffe2() {
+        let (schema, def) = (ConvOp::<0>::schema(), def().arg("kernel", 1));
+        let args = ConvArgs::read(&Args::new(&def, &schema).unwrap()).unwrap();
+        assert_eq!((args.group, args.window.order, args.window.global), (1, Order::Nchw, false));
+    }
+
+    #[test]
+    fn a_global_window_wants_a_filter_of_the_size_of_the_image() {
+        let y = run(&[1, 2, 3, 4], &[1, 2, 3, 4], None, def().arg("global_pooling", 1)).unwrap();
+        assert_eq!((y.dims(), y.as_slice::<f32>().unwrap()), (&[1, 1, 1, 1][..], &[24.0][..]));
+        let error = run(&[1, 2, 3, 4], &[1, 2, 2, 2], None, def().arg("global_pooling", 1)).unwrap_err();
+        assert!(error.contains("kernel of [2, 2], expected [3, 4]"), "{error}");
+    }
+
+    #[test]
+    fn negative_padding_crops_even_a_window_of_one_pixel() {
+        let y = run(&[1, 1, 4, 4], &[1, 1, 1, 1], None, def().arg("kernel", 1).arg("pad", -1)).unwrap();
+        assert_eq!(y.dims(), [1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_told() {
+        let two = || def().arg("kernel", 2);
+        for (x, w, b, def, part) in [
+            (&[2, 4][..], &[1, 4, 2, 2][..], None, two(), "image is [2, 4], expected 3 or more dimensions"),
+            (
+                &[1, 4, 3, 3],
+                &[1, 16],
+                None,
+                two(),
+                "filter is [1, 16], expected 4 dimensions as the image [1, 4, 3, 3]",
+            ),
+            (
+                &[1, 4, 3, 3],
+                &[1, 4, 3, 3],
+                None,
+                two(),
+                "filter [1, 4, 3, 3] has a kernel of [3, 3], expected [2, 2]",
+            ),
+            (
+                &[1, 4, 3, 3],
+                &[1, 3, 2, 2],
+                None,
+                two(),
+                "takes 3 channels in each of 1 groups, but the image [1, 4, 3, 3] has 4",
+            ),
+            (
+                &[1, 4, 3, 3],
+                &[3, 2, 2, 2],
+                None,
+                two().arg("group", 2),
+                "has 3 outputs, expected a multiple of 2 groups",
+            ),
+            (&[1, 4, 3, 3], &[0, 4, 2, 2], None, two(), "0 filters"),
+            (&[1, 4, 3, 3], &[3, 4, 2, 2], Some(&[2][..]), two(), "bias is [2], expected [3]"),
+            (&[1, 4, 1, 3], &[3, 4, 2, 2], None, two(), "spatial dimension 0 of image [1, 3]"),
+            (&[1, 4, 3], &[3, 4, 2], None, two(), "image [3] has 1 spatial dimensions, but the kernel 2"),
+            (
+                &[1, 4, 3, 3],
+                &[3, 4, 2, 2],
+                None,
+                two().arg("group", 0),
+                "`group`: found 0, expected at least 1",
+            ),
+        ] {
+            let error = run(x, w, b, def).unwrap_err();
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn cost_counts_multiply_adds() {
+        let net = NetDef::new("n").op(def().inputs(["x", "w"]).output("y").arg("kernel", 3).arg("group", 2));
+        let float = |dims: &[usize]| TensorInfo::new(DataType::Float, Shape::new(dims).unwrap());
+        let mut known = [("x".to_string(), float(&[2, 4, 5, 5])), ("w".to_string(), float(&[6, 2, 3, 3]))]
+            .into_iter()
+            .collect();
+        let registry = OpRegistry::builder().operator::<ConvOp<0>>().build().unwrap();
+        let cost = infer_net(&registry, &net, &mut known).unwrap()[0].cost;
+        assert_eq!((cost.macs, cost.bytes_written), (2 * 6 * 9 * 2 * 9, 2 * 6 * 9 * 4));
+    }
+}

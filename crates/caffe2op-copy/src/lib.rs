@@ -1,0 +1,18 @@
+//! Caffe2's `Copy`.
+//!
+//! ```
+//! use caffe2_operator::proto::OperatorDef;
+//! use caffe2_operator::{Tensor, Workspace};
+//! use caffe2op_copy as _; // links the operator
+//!
+//! let mut workspace = Workspace::new();
+//! workspace.feed("x", Tensor::from_strings([2], ["a", "b"])?);
+//! workspace.run_operator_once(&OperatorDef::new("Copy").input("x").output("y"))?;
+//! assert_eq!(workspace.fetch("y")?, workspace.fetch("x")?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod copy;
+
+pub use copy::CopyOp;
