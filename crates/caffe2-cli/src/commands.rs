@@ -1,0 +1,20 @@
+//! The subcommands: one module each, with its arguments and how it runs.
+
+mod run;
+
+use clap::Subcommand;
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::RunArgs),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Command::Run(args) => run::run(&args),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Runs what was planned.
+
+use std::io::{self, Write as _};
+
+use anyhow::{Result, anyhow, bail};
+use caffe2::{NetDef, Tensor, Workspace, files};
+
+use super::plan::Plan;
+use super::summary;
+use crate::progress::Progress;
+
+/// Runs the nets, and shows or writes what was asked for.
+pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
+    let Plan { init, net, feeds, fetch, output, threads, memory_limit } = plan;
+    let mut workspace = Workspace::new();
+    if let Some(threads) = threads {
+        workspace.set_threads(threads);
+    }
+    workspace.set_memory_limit(remaining(memory_limit, &feeds)?);
+    if let Some(observer) = progress.observer() {
+        workspace.observe_new_nets(observer);
+    }
+    if let Some(init) = init {
+        progress.net("running the init net", &init);
+        workspace.run_net_once(&init)?;
+    }
+    for (name, tensor) in feeds {
+        workspace.feed(&name, tensor);
+    }
+    progress.net("running the net", &net);
+    run(&mut workspace, &net)?;
+    match output {
+        None => {
+            progress.finish();
+            show(&workspace, &fetch)
+        }
+        Some(path) => {
+            progress.phase(&format!("writing {}", path.display()));
+            let tensors = fetch.into_iter().map(|name| {
+                let tensor = workspace.fetch(&name)?;
+                Ok((name, tensor))
+            });
+            files::write_tensors(&path, &tensors.collect::<Result<Vec<_>>>()?)?;
+            tracing::debug!("{} is written", path.display());
+            Ok(())
+        }
+    }
+}
+
+/// What is left of the memory for blobs that operators make.
+fn remaining(limit: usize, feeds: &[(String, Tensor)]) -> Result<usize> {
+    let fed: usize = feeds.iter().map(|(_, tensor)| tensor.byte_len()).sum();
+    limit
+        .checked_sub(fed)
+        .ok_or_else(|| anyhow!("the feeds take {fed} bytes, and --memory-limit allows {limit}; raise it"))
+}
+
+fn run(workspace: &mut Workspace, net: &NetDef) -> Result<()> {
+    let name = workspace.create_net(net)?.info().name().to_owned();
+    workspace.run_net(&name)?;
+    Ok(())
+}
+
+fn show(workspace: &Workspace, fetch: &[String]) -> Result<()> {
+    let mut text = Vec::new();
+    for name in fetch {
+        let Some(blob) = workspace.blob(name) else {
+            bail!("there is no blob `{name}` after the run");
+        };
+        summary::write(&mut text, name, blob)?;
+    }
+    let mut out = io::stdout().lock();
+    match out.write_all(&text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            bail!("standard output cannot be written: {error}")
+        }
+        written => Ok(written?),
+    }
+}

@@ -1,0 +1,211 @@
+//! Reads all files and finds out what is to be done; whatever can be found wrong before anything runs, is.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use caffe2::files::{Limits, NamedTensors};
+use caffe2::{ErrorKind, NetDef, OpRegistry, Workspace};
+
+use super::args::{FeedArg, FeedSource, RunArgs};
+use super::net_facts::NetFacts;
+use crate::names::nearest;
+use crate::progress::Progress;
+
+/// Everything that a run needs, read and checked.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) init: Option<NetDef>,
+    pub(super) net: NetDef,
+    pub(super) feeds: NamedTensors,
+    pub(super) fetch: Vec<String>,
+    pub(super) output: Option<PathBuf>,
+    pub(super) threads: Option<usize>,
+    pub(super) memory_limit: usize,
+}
+
+/// The name of a net that has none.
+const NAMELESS: &str = "net";
+
+impl Plan {
+    pub(super) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
+        if let Some(output) = &args.output {
+            check_folder(output)?;
+        }
+        let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
+        let net = read_net(&args.net, &limits, progress)?;
+        let init = args.init.as_deref().map(|path| read_net(path, &limits, progress)).transpose()?;
+        check_operator_types(args, init.as_ref(), &net)?;
+        let feeds = read_feeds(&args.feeds, &limits, progress)?;
+        let mut plan = Plan {
+            init,
+            net,
+            feeds,
+            fetch: args.fetch.clone(),
+            output: args.output.clone(),
+            threads: args.threads.map(usize::from),
+            memory_limit: args.memory_limit.0,
+        };
+        plan.check_inputs(args.init.as_deref())?;
+        plan.choose_outputs()?;
+        Ok(plan)
+    }
+
+    /// Tells of what is odd and no mistake by itself.
+    pub(super) fn warn(&self) {
+        let facts = NetFacts::new(&self.net);
+        for (name, _) in &self.feeds {
+            if facts.reads(name) || self.fetch.contains(name) {
+                continue;
+            }
+            let near = quoted(nearest(name, facts.inputs().map(|(input, _)| input)));
+            let hint = if near.is_empty() { String::new() } else { format!("; it reads {near}") };
+            tracing::warn!("`{name}` is fed, but the net does not read it{hint}");
+        }
+    }
+
+    /// Refuses a net with inputs that nobody provides.
+    fn check_inputs(&self, init_path: Option<&Path>) -> Result<()> {
+        let made: Vec<&str> = self.made_before().collect();
+        let facts = NetFacts::new(&self.net);
+        let missing: Vec<_> = facts.inputs().filter(|(name, _)| !made.contains(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<_> = missing
+            .iter()
+            .map(|(name, reader)| {
+                let near = quoted(nearest(name, self.feeds.iter().map(|(fed, _)| fed.as_str())));
+                let hint = if near.is_empty() { String::new() } else { format!("; fed was {near}") };
+                format!("\n  `{name}`, first read by {reader}{hint}")
+            })
+            .collect();
+        let init = match init_path {
+            Some(path) => format!(", nor made by the init net {}", path.display()),
+            None => ", and there is no init net (--init INIT) that could make them".into(),
+        };
+        bail!(
+            "the net reads blobs that are not fed{init}:{}\nfeed them with --feed FILE (.npz, TensorProtos .pb) \
+             or --feed NAME=FILE (.npy)",
+            lines.concat()
+        )
+    }
+
+    /// Blobs that are there when the net starts.
+    fn made_before(&self) -> impl Iterator<Item = &str> {
+        let by_init = self.init.iter().flat_map(|init| &init.op).flat_map(|op| &op.output);
+        by_init.chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
+    }
+
+    /// Settles what to fetch; refuses what nobody makes.
+    fn choose_outputs(&mut self) -> Result<()> {
+        let facts = NetFacts::new(&self.net);
+        if self.fetch.is_empty() {
+            let outputs = facts.outputs();
+            self.fetch = outputs;
+            return Ok(());
+        }
+        let known: Vec<&str> = facts.blobs().chain(self.made_before()).collect();
+        let unknown: Vec<_> = self.fetch.iter().filter(|name| !known.contains(&name.as_str())).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let mut lines = String::new();
+        for name in unknown {
+            lines.push_str(&format!("\n  `{name}`"));
+            for near in nearest(name, known.iter().copied()) {
+                lines.push_str(&format!("; did you mean `{near}`, {}?", self.origin(near, &facts)));
+            }
+        }
+        bail!(
+            "there are no such blobs to fetch:{lines}\nthe outputs of the net are {}",
+            quoted(facts.outputs().iter().map(String::as_str).collect())
+        )
+    }
+
+    /// Where the content of a blob comes from.
+    fn origin(&self, blob: &str, facts: &NetFacts<'_>) -> String {
+        if let Some(writer) = facts.writer(blob) {
+            return format!("written by {writer}");
+        }
+        if self.feeds.iter().any(|(name, _)| name == blob) {
+            return "which is fed".into();
+        }
+        match self.init.as_ref().and_then(|init| NetFacts::new(init).writer(blob)) {
+            Some(writer) => format!("written by {writer} of the init net"),
+            None => "which the net reads".into(),
+        }
+    }
+}
+
+fn quoted(names: Vec<&str>) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Looks at the folder of the output before long work is done for it.
+fn check_folder(output: &Path) -> Result<()> {
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!(
+            "{}: there is no folder `{}` to write it to; create it first",
+            output.display(),
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
+    progress.phase(&format!("reading {}", path.display()));
+    let mut net = limits.read_net(path)?;
+    net.name.get_or_insert_with(|| NAMELESS.into());
+    tracing::debug!("{}: net `{}` with {} operators", path.display(), net.name(), net.op.len());
+    Ok(net)
+}
+
+/// Refuses nets with operator types that are not there, all at once.
+fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> Result<()> {
+    let registry = OpRegistry::linked()?;
+    let nets = [(args.init.as_deref(), init), (Some(args.net.as_path()), Some(net))];
+    let mut problems = Vec::new();
+    for (path, net) in nets {
+        let (Some(path), Some(net)) = (path, net) else { continue };
+        if net.op.iter().all(|op| registry.schema(op.r#type()).is_some()) {
+            continue;
+        }
+        // Building the net lists all that is missing, and stops before anything is made.
+        match Workspace::new().create_net(net) {
+            Err(error) if error.kind() == ErrorKind::NotRegistered => {
+                problems.push(format!("{}: {error}", path.display()));
+            }
+            Err(error) => bail!("{}: {error}", path.display()),
+            Ok(_) => {}
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
+}
+
+fn read_feeds(args: &[FeedArg], limits: &Limits, progress: &Progress) -> Result<NamedTensors> {
+    let mut feeds = NamedTensors::new();
+    let mut origins: HashMap<String, PathBuf> = HashMap::new();
+    for arg in args {
+        let (path, tensors) = match arg.source() {
+            FeedSource::File(path) => {
+                progress.phase(&format!("reading {}", path.display()));
+                (path, limits.read_tensors(path)?)
+            }
+            FeedSource::Named(name, path) => {
+                progress.phase(&format!("reading {}", path.display()));
+                (path, vec![(name.to_owned(), limits.read_tensor(path)?)])
+            }
+        };
+        for (name, tensor) in tensors {
+            tracing::debug!("{}: `{name}` {}", path.display(), caffe2::operator::TensorInfo::from(&tensor));
+            if let Some(first) = origins.insert(name.clone(), path.to_owned()) {
+                bail!("`{name}` is fed twice: from {} and from {}", first.display(), path.display());
+            }
+            feeds.push((name, tensor));
+        }
+    }
+    Ok(feeds)
+}

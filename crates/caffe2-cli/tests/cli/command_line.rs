@@ -1,0 +1,40 @@
+//! The command line itself: help, and what makes no sense.
+
+use super::Desk;
+
+#[track_caller]
+fn refused(args: &[&str], words: &str) {
+    let output = Desk::new().command().args(args).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{stderr}");
+    assert!(stderr.contains(words), "no `{words}` in: {stderr}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_status_2() {
+    refused(&[], "Usage: caffe2");
+    refused(&["fly"], "unrecognized subcommand 'fly'");
+    refused(&["run"], "--net <NET>");
+    refused(&["run", "--net", "a", "--threads", "0"], "1..=1024");
+    refused(&["run", "--net", "a", "--threads", "many"], "invalid digit");
+    refused(&["run", "--net", "a", "--memory-limit", "much"], "500M");
+    refused(&["run", "--net", "a", "--output", "out.txt"], "use .npz (NumPy) or .pb (TensorProtos)");
+    refused(&["run", "--net", "a", "--feed", "=x.npy"], "NAME=FILE");
+    refused(&["run", "--net", "a", "--nte", "b"], "unexpected argument '--nte'");
+}
+
+#[test]
+fn help_teaches_by_examples() {
+    let help = |args: &[&str]| {
+        let output = Desk::new().command().args(args).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(help(&["--help"]).contains("  run "));
+    let run = help(&["run", "--help"]);
+    for words in ["--init", "--feed", "--fetch", "--output", "--threads", "--memory-limit", "Examples:"] {
+        assert!(run.contains(words), "no `{words}` in: {run}");
+    }
+    assert!(run.contains("caffe2 run --net predict_net.pb --init init_net.pb --feed input.npz"));
+    assert_eq!(help(&["--version"]), format!("caffe2 {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,244 @@
+//! Reading and writing the files that nets and tensors live in.
+//!
+//! | file | holds | read by | written by |
+//! |---|---|---|---|
+//! | `.pb`, `.pbtxt` net | a [`NetDef`] in binary or text form | [`read_net`] | |
+//! | `.npz` | named arrays of NumPy | [`read_tensors`], [`npz`] | [`write_tensors`], [`npz`] |
+//! | `.npy` | one array of NumPy | [`read_tensor`], [`npy`] | [`npy`] |
+//! | `.pb` tensors | named tensors, Caffe2's `TensorProtos` | [`read_tensors`], [`tensor_protos`] | [`write_tensors`], [`tensor_protos`] |
+//!
+//! What a file is, is told from its content when it is read, and from its extension when it is written. Every
+//! data type of tensors goes through every format. Files are written whole or not at all: an error
+//! leaves a file that was there as it was.
+//!
+//! Content is not trusted: sizes are compared with those of the file before anything is allocated, [`Limits`]
+//! bound the rest, and whatever is wrong gives a [`FileError`].
+//!
+//! ```
+//! use caffe2::{Tensor, files};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("inputs.npz");
+//! files::write_tensors(&path, &[("data", Tensor::from_slice([2], &[1.0f32, 2.0])?)])?;
+//! let tensors = files::read_tensors(&path)?;
+//! assert_eq!((tensors[0].0.as_str(), tensors[0].1.dims()), ("data", &[2][..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod atomic;
+mod error;
+pub mod npy;
+pub mod npz;
+pub mod tensor_protos;
+
+use std::{collections::HashSet, fs::File, io::Read as _, path::Path};
+
+use caffe2_operator::DEFAULT_MEMORY_LIMIT;
+use caffe2_proto::{Caffe2Message as _, FileKind, NetDef, WireLimits, sniff};
+use caffe2_tensor::Tensor;
+
+pub use error::{FileError, FileErrorKind};
+
+/// Tensors with their names, in the order of the file.
+pub type NamedTensors = Vec<(String, Tensor)>;
+
+/// How much a file may ask for.
+///
+/// ```
+/// use caffe2::files::Limits;
+///
+/// let small = Limits { max_tensor_bytes: 1 << 20, ..Limits::default() };
+/// assert!(small.read_tensors("no/such/file").is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that all tensors of a file may take together. By default [`DEFAULT_MEMORY_LIMIT`].
+    pub max_tensor_bytes: usize,
+    /// Bounds on messages: nets, `TensorProtos`.
+    pub wire: WireLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { max_tensor_bytes: DEFAULT_MEMORY_LIMIT, wire: WireLimits::default() }
+    }
+}
+
+/// Reads a net in binary or text form, with the default [`Limits`].
+///
+/// # Errors
+/// When the file cannot be read or is no net; the error says what it is instead, and what to do.
+pub fn read_net(path: impl AsRef<Path>) -> Result<NetDef, FileError> {
+    Limits::default().read_net(path)
+}
+
+/// Reads named tensors from an `.npz` or `TensorProtos` file, with the default [`Limits`].
+///
+/// # Errors
+/// When the file cannot be read, is of another kind or broken, or a tensor in it has no name: arrays of
+/// `.npy` files have none, see [`read_tensor`].
+pub fn read_tensors(path: impl AsRef<Path>) -> Result<NamedTensors, FileError> {
+    Limits::default().read_tensors(path)
+}
+
+/// Reads the only tensor of a file, whatever its name: an `.npy` file, or an `.npz` or `TensorProtos`
+/// file with one tensor. With the default [`Limits`].
+///
+/// # Errors
+/// When the file cannot be read, is of another kind or broken, or holds none or several tensors.
+pub fn read_tensor(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
+    Limits::default().read_tensor(path)
+}
+
+/// Writes named tensors as the extension says, whole or not at all: `.npz`, or `.pb` for `TensorProtos`.
+///
+/// # Errors
+/// When the extension is another, two tensors have the same name, the format cannot hold a tensor, or the
+/// file cannot be written.
+pub fn write_tensors<S: AsRef<str>>(
+    path: impl AsRef<Path>,
+    tensors: &[(S, Tensor)],
+) -> Result<(), FileError> {
+    let path = path.as_ref();
+    match TensorFormat::of(path)? {
+        TensorFormat::Npz => npz::write(path, tensors),
+        TensorFormat::TensorProtos => tensor_protos::write(path, tensors),
+    }
+}
+
+/// The formats that [`write_tensors`] writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TensorFormat {
+    /// `.npz`.
+    Npz,
+    /// `.pb`.
+    TensorProtos,
+}
+
+impl TensorFormat {
+    /// The format that the extension of a file means.
+    ///
+    /// # Errors
+    /// When it means none.
+    pub fn of(path: &Path) -> Result<TensorFormat, FileError> {
+        match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("npz") => Ok(TensorFormat::Npz),
+            Some("pb") => Ok(TensorFormat::TensorProtos),
+            found => {
+                let found = found.map_or("no extension".into(), |e| format!("the extension .{e}"));
+                let message = format!("{found} tells no format that tensors are written in");
+                Err(FileError::new(FileErrorKind::Unsupported, message)
+                    .help("use .npz (NumPy) or .pb (TensorProtos)")
+                    .in_file(path))
+            }
+        }
+    }
+}
+
+/// What a file with tensors is.
+enum Container {
+    Npy,
+    Npz,
+    /// Or something else, which its reader tells.
+    Message,
+}
+
+impl Container {
+    fn of(path: &Path) -> Result<Container, FileError> {
+        let io = |e| FileError::io(e, "cannot be read").in_file(path);
+        let file = File::open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        if !metadata.is_file() {
+            // What cannot be looked at beforehand goes by its name.
+            return Ok(match path.extension().and_then(|e| e.to_str()) {
+                Some("npy") => Container::Npy,
+                Some("npz") => Container::Npz,
+                _ => Container::Message,
+            });
+        }
+        let mut start = Vec::new();
+        file.take(8).read_to_end(&mut start).map_err(io)?;
+        Ok(match start {
+            start if start.starts_with(npy::MAGIC) => Container::Npy,
+            start if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") => Container::Npz,
+            _ => Container::Message,
+        })
+    }
+}
+
+impl Limits {
+    /// As [`read_net`].
+    ///
+    /// # Errors
+    /// As [`read_net`]; when the limits are exceeded.
+    pub fn read_net(&self, path: impl AsRef<Path>) -> Result<NetDef, FileError> {
+        Ok(NetDef::from_file(path, &self.wire)?)
+    }
+
+    /// As [`read_tensors`].
+    ///
+    /// # Errors
+    /// As [`read_tensors`]; when the limits are exceeded.
+    pub fn read_tensors(&self, path: impl AsRef<Path>) -> Result<NamedTensors, FileError> {
+        let path = path.as_ref();
+        let nameless = |message: String| FileError::new(FileErrorKind::Names, message).in_file(path);
+        let tensors = match Container::of(path)? {
+            Container::Npy => {
+                let message = "an .npy file holds one array without a name";
+                return Err(nameless(message.into()).help("give it one: NAME=FILE"));
+            }
+            Container::Npz => npz::read(path, self)?,
+            Container::Message => self.read_message(path)?,
+        };
+        match tensors.iter().position(|(name, _)| name.is_empty()) {
+            Some(index) => Err(nameless(format!("tensor #{index} has no name"))),
+            None => Ok(tensors),
+        }
+    }
+
+    /// As [`read_tensor`].
+    ///
+    /// # Errors
+    /// As [`read_tensor`]; when the limits are exceeded.
+    pub fn read_tensor(&self, path: impl AsRef<Path>) -> Result<Tensor, FileError> {
+        let path = path.as_ref();
+        let mut tensors = match Container::of(path)? {
+            Container::Npy => return npy::read(path, self),
+            Container::Npz => npz::read(path, self)?,
+            Container::Message => self.read_message(path)?,
+        };
+        match (tensors.pop(), tensors.len()) {
+            (Some((_, tensor)), 0) => Ok(tensor),
+            (last, others) => {
+                let count = others + usize::from(last.is_some());
+                let message = format!("{count} tensors where one is wanted");
+                Err(FileError::new(FileErrorKind::Names, message).in_file(path))
+            }
+        }
+    }
+}
+
+impl Limits {
+    /// As [`tensor_protos::read`], where the file may have been meant to be of another kind.
+    fn read_message(&self, path: &Path) -> Result<NamedTensors, FileError> {
+        let bytes = caffe2_proto::read_file(path, self.wire.max_bytes)?;
+        tensor_protos::from_bytes(bytes.clone(), self).map_err(|error| match sniff(&bytes) {
+            FileKind::Unknown | FileKind::Text(None) => {
+                let message = format!("this is no file of tensors (.npz, .npy or TensorProtos); {error}");
+                FileError::new(FileErrorKind::WrongContent, message).in_file(path)
+            }
+            _ => error.in_file(path),
+        })
+    }
+}
+
+fn check_names<S: AsRef<str>>(tensors: &[(S, Tensor)]) -> Result<(), FileError> {
+    let mut names = HashSet::new();
+    match tensors.iter().map(|(name, _)| name.as_ref()).find(|name| !names.insert(*name)) {
+        Some(twice) => {
+            Err(FileError::new(FileErrorKind::Names, "two tensors have this name").of_tensor(twice))
+        }
+        None => Ok(()),
+    }
+}
