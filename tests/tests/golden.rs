@@ -1,0 +1,255 @@
+//! Every operator and some nets give what the real Caffe2 gives. `GOLDEN=Conv` runs the cases with `Conv` in
+//! their name.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use caffe2_operator::proto::NetDef;
+use caffe2_operator::{ErrorKind, OpRegistry, TensorInfo, Workspace, infer_net, operator_catalog};
+use caffe2_tests::compare::same_bits;
+use caffe2_tests::golden::{
+    self, Blobs, Case, Expected, Failures, RunFailure, compare_blobs, feed, panic_message,
+};
+
+fn parent(threads: usize) -> Arc<Workspace> {
+    let mut workspace = Workspace::new();
+    workspace.set_threads(threads);
+    Arc::new(workspace)
+}
+
+#[test]
+fn operators_give_what_caffe2_gives() {
+    let (parent, mut failures) = (parent(1), Failures::default());
+    for case in golden::cases() {
+        failures.check(&case.name, holds(&parent, &case));
+    }
+    failures.finish();
+}
+
+fn holds(parent: &Arc<Workspace>, case: &Case) -> Result<(), String> {
+    let ran = golden::run(parent, &case.net, &case.inputs);
+    match (&case.expected, ran) {
+        (Expected::Blobs(want, tolerance), Ok(workspace)) => compare_blobs(&workspace, want, *tolerance),
+        (Expected::Refusal, Err(RunFailure::Refused(error))) => {
+            let named = error.kind() != ErrorKind::NotRegistered && error.to_string().contains(&case.op_type);
+            if named { Ok(()) } else { Err(format!("refused, but not by the operator: {error}")) }
+        }
+        (Expected::Refusal, Ok(_)) => Err("ran, expected a refusal".to_string()),
+        (_, Err(failure)) => Err(failure.to_string()),
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let (one, two, mut failures) = (parent(1), parent(2), Failures::default());
+    for case in golden::cases() {
+        let (first, second) =
+            (golden::run(&one, &case.net, &case.inputs), golden::run(&two, &case.net, &case.inputs));
+        let result = match (first, second) {
+            (Ok(first), Ok(second)) => same_blobs(&first, &second, &case),
+            (Err(first), Err(second)) if first.to_string() == second.to_string() => Ok(()),
+            (first, second) => {
+                let say = |r: Result<Workspace, RunFailure>| {
+                    r.map_or_else(|e| e.to_string(), |_| "ran".to_string())
+                };
+                Err(format!("1 thread: {}; 2 threads: {}", say(first), say(second)))
+            }
+        };
+        failures.check(&case.name, result);
+    }
+    failures.finish();
+}
+
+fn same_blobs(first: &Workspace, second: &Workspace, case: &Case) -> Result<(), String> {
+    for name in case.net.op.iter().flat_map(|op| &op.output) {
+        let fetch = |w: &Workspace| w.fetch(name).map_err(|e| e.to_string());
+        same_bits(&fetch(second)?, &fetch(first)?).map_err(|e| format!("`{name}`: {e}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_second_run_gives_the_same() {
+    let (parent, mut failures) = (parent(1), Failures::default());
+    for case in golden::cases() {
+        if let Expected::Blobs(want, tolerance) = &case.expected {
+            let mut workspace = Workspace::child(Arc::clone(&parent));
+            feed(&mut workspace, &case.inputs);
+            let mut twice = || -> Result<(), String> {
+                let net = workspace.create_net(&case.net).map_err(|e| e.to_string())?;
+                let name = net.info().name().to_owned();
+                workspace.run_net(&name).map_err(|e| e.to_string())?;
+                feed(&mut workspace, &case.inputs);
+                workspace.run_net(&name).map_err(|e| e.to_string())?;
+                compare_blobs(&workspace, want, *tolerance)
+            };
+            failures.check(&case.name, twice());
+        }
+    }
+    failures.finish();
+}
+
+/// Where the schema lets an output be an input's blob, and the two are alike, the result is the same.
+#[test]
+fn in_place_gives_the_same() {
+    let (registry, parent, mut failures) = (OpRegistry::linked().unwrap(), parent(1), Failures::default());
+    for case in golden::cases().into_iter().filter(|case| case.net.op.len() == 1) {
+        let Some(schema) = registry.schema(&case.op_type) else { continue };
+        let Ok(apart) = golden::run(&parent, &case.net, &case.inputs) else { continue };
+        let op = &case.net.op[0];
+        for (i, input) in op.input.iter().enumerate() {
+            for (o, output) in op.output.iter().enumerate() {
+                let used_once = op.input.iter().filter(|name| *name == input).count() == 1;
+                if !schema.allows_in_place(i, o) || op.output.contains(input) || !used_once {
+                    continue;
+                }
+                let mut net = case.net.clone();
+                net.op[0].output[o].clone_from(input);
+                let result = in_place_is_same(&parent, &net, &case.inputs, (input, output), &apart);
+                failures.check(&format!("{} ({i} = {o})", case.name), result);
+            }
+        }
+    }
+    assert!(failures.checked() > 0 || std::env::var("GOLDEN").is_ok(), "no operator works in place");
+    failures.finish();
+}
+
+fn in_place_is_same(
+    parent: &Arc<Workspace>,
+    net: &NetDef,
+    inputs: &Blobs,
+    (input, output): (&str, &str),
+    apart: &Workspace,
+) -> Result<(), String> {
+    let want = apart.fetch(output).map_err(|e| e.to_string())?;
+    let before = apart.fetch(input).map_err(|e| e.to_string())?;
+    match golden::run(parent, net, inputs) {
+        Ok(workspace) => same_bits(&workspace.fetch(input).map_err(|e| e.to_string())?, &want),
+        // An operand that the result does not fit into cannot become the result, nor can the second operand of
+        // the broadcast rule of old.
+        Err(RunFailure::Refused(_)) if TensorInfo::from(&want) != TensorInfo::from(&before) => Ok(()),
+        Err(RunFailure::Refused(_))
+            if net.op[0].input[0] != input && net.op[0].argument("broadcast").is_some() =>
+        {
+            Ok(())
+        }
+        Err(failure) => Err(failure.to_string()),
+    }
+}
+
+/// Whether the values of an input, and not its shape, tell the shape of the output.
+fn is_shaped_by_values(case: &Case) -> bool {
+    let Some(op) = case.net.op.last() else { return false };
+    let given = |name| op.argument(name).is_some();
+    match case.op_type.as_str() {
+        "Reshape" => op.input.len() == 2,
+        // The bytes of a string.
+        "ByteWeightDequant" => !given("shape"),
+        fill if fill.ends_with("Fill") => given("input_as_shape"),
+        _ => false,
+    }
+}
+
+#[test]
+fn inferred_shapes_are_the_actual_ones() {
+    let (parent, mut failures, mut unknown) = (parent(1), Failures::default(), BTreeSet::new());
+    for case in golden::cases() {
+        let inferred = catch_unwind(AssertUnwindSafe(|| infer(&case.net, &case.inputs)));
+        let inferred = inferred.map_err(|panic| format!("PANIC: {}", panic_message(panic.as_ref())));
+        let result = match (golden::run(&parent, &case.net, &case.inputs), inferred) {
+            (_, Err(panic)) => Err(panic),
+            (Err(_), Ok(_)) => Ok(()),
+            (Ok(_), Ok(Err(error))) => Err(format!("runs, but inference says: {error}")),
+            (Ok(workspace), Ok(Ok(inferred))) => {
+                inferred_is_actual(&workspace, &case, &inferred, &mut unknown)
+            }
+        };
+        failures.check(&case.name, result);
+    }
+    println!("{} outputs whose shape only a run can tell: {unknown:?}", unknown.len());
+    failures.finish();
+}
+
+fn infer(net: &NetDef, inputs: &Blobs) -> Result<Vec<(String, TensorInfo)>, String> {
+    let registry = OpRegistry::linked().map_err(|e| e.to_string())?;
+    let mut known = inputs.iter().map(|(name, tensor)| (name.clone(), tensor.into())).collect();
+    infer_net(&registry, net, &mut known).map_err(|e| e.to_string())?;
+    Ok(known.into_iter().collect())
+}
+
+fn inferred_is_actual(
+    workspace: &Workspace,
+    case: &Case,
+    inferred: &[(String, TensorInfo)],
+    unknown: &mut BTreeSet<String>,
+) -> Result<(), String> {
+    let outputs: Vec<_> = case.net.op.iter().flat_map(|op| &op.output).collect();
+    for (name, inferred) in inferred.iter().filter(|(name, _)| outputs.contains(&name)) {
+        let actual = TensorInfo::from(workspace.tensor(name).map_err(|e| e.to_string())?);
+        let type_fits = inferred.data_type.is_none() || inferred.data_type == actual.data_type;
+        let shape_fits = inferred.shape.is_none() || inferred.shape == actual.shape;
+        if !type_fits || !shape_fits {
+            return Err(format!("`{name}`: inferred {inferred}, computed {actual}"));
+        }
+        if inferred.data_type.is_none() {
+            return Err(format!("`{name}`: type not inferred, computed {actual}"));
+        }
+        if inferred.shape.is_none() {
+            if !is_shaped_by_values(case) {
+                return Err(format!("`{name}`: shape not inferred, computed {actual}"));
+            }
+            unknown.insert(format!("{} `{name}`", case.name));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn nets_give_what_caffe2_gives() {
+    let mut failures = Failures::default();
+    for net in golden::nets() {
+        let check = || -> Result<(), String> {
+            let mut workspace = Workspace::new();
+            workspace.run_net_once(&net.init).map_err(|e| e.to_string())?;
+            feed(&mut workspace, &net.inputs);
+            workspace.create_net(&net.predict).map_err(|e| e.to_string())?;
+            for _ in 0..2 {
+                workspace.run_net(net.predict.name()).map_err(|e| e.to_string())?;
+                compare_blobs(&workspace, &net.outputs, net.tolerance)?;
+                feed(&mut workspace, &net.inputs);
+            }
+            Ok(())
+        };
+        failures.check(&net.name, check());
+    }
+    failures.finish();
+}
+
+#[test]
+fn every_operator_has_a_case() {
+    let registry = OpRegistry::linked().unwrap();
+    let tested: BTreeSet<String> = golden::cases().into_iter().map(|case| case.op_type).collect();
+    let untested: Vec<_> = registry.op_types().into_iter().filter(|op| !tested.contains(*op)).collect();
+    assert!(untested.is_empty() || std::env::var("GOLDEN").is_ok(), "operators without a case: {untested:?}");
+}
+
+#[test]
+fn the_catalogue_is_what_the_crates_register() {
+    let registrations = OpRegistry::linked().unwrap().registrations();
+    let mut registered: Vec<_> = registrations.iter().map(|r| (r.origin().package, r.op_type())).collect();
+    registered.dedup();
+    let mut catalogued: Vec<_> = operator_catalog()
+        .iter()
+        .flat_map(|(package, types)| types.iter().map(|op_type| (*package, *op_type)))
+        .collect();
+    registered.sort_unstable();
+    catalogued.sort_unstable();
+    let missing: Vec<_> = catalogued.iter().filter(|entry| !registered.contains(entry)).collect();
+    let surplus: Vec<_> = registered.iter().filter(|entry| !catalogued.contains(entry)).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "not registered: {missing:?}; not in the catalogue: {surplus:?}"
+    );
+}
