@@ -108,10 +108,10 @@ fn detector() -> Result<()> {
     println!("tiny_face_detector, init net of {file} bytes, whose floats take {kept} bytes:");
     println!("  loading: peak of {} heap bytes, {} left after", load.bytes_max, load.bytes_current);
 
-    for (name, tensor) in files::read_feeds(&folder.join("input.npz"))? {
+    for (name, tensor) in files::read_tensors(folder.join("input.npz"))? {
         workspace.feed(&name, tensor);
     }
-    workspace.create_net(&files::read_net(&folder.join("predict_net.pb"))?)?;
+    workspace.create_net(&files::read_net(folder.join("predict_net.pb"))?)?;
     let name = "tiny_face_detector";
     workspace.run_net(name)?;
     let mut ran = Ok(());
@@ -129,6 +129,6 @@ fn detector() -> Result<()> {
 }
 
 fn load(workspace: &mut Workspace, folder: &Path) -> Result<()> {
-    workspace.run_net_once(&files::read_net(&folder.join("init_net.pb"))?)?;
+    workspace.run_net_once(&files::read_net(folder.join("init_net.pb"))?)?;
     Ok(())
 }

@@ -71,7 +71,8 @@ fn missing_types(net: &NetDef, registry: &OpRegistry) -> Vec<String> {
         .into_iter()
         .map(|(op_type, (count, first))| {
             let why = registry.explain_missing(op_type);
-            format!("{why} (used {count} times, first by operator #{first})")
+            let times = if count == 1 { "once, ".into() } else { format!("{count} times, first ") };
+            format!("{why} (used {times}by operator #{first})")
         })
         .collect()
 }
