@@ -30,7 +30,13 @@
 //! each element. The compiler never contracts `a * b + c`
 //! into a fused operation by itself, so a body without explicit `mul_add` gives the same bits everywhere.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
+
+thread_local! {
+    /// The set that [`Isa::scope`] has chosen for this thread.
+    static SCOPE: Cell<Option<Isa>> = const { Cell::new(None) };
+}
 
 /// Name of the environment variable that forces a lower instruction set.
 pub const ISA_VARIABLE: &str = "CAFFE2_ISA";
@@ -53,13 +59,40 @@ impl Isa {
     /// The set in use: the widest one that the processor has, or a lower one if the environment variable
     /// `CAFFE2_ISA` says `portable`, `avx2` or `avx512`. A value that names no set, or one that the
     /// processor lacks, leaves the widest available. Read once per process.
+    ///
+    /// Within [`scope`](Isa::scope) it is the set of the scope.
     #[inline]
     pub fn current() -> Isa {
         static CURRENT: OnceLock<Isa> = OnceLock::new();
-        *CURRENT.get_or_init(|| {
-            let forced = std::env::var(ISA_VARIABLE).ok();
-            Isa::choose(forced.as_deref(), Isa::detected())
+        SCOPE.get().unwrap_or_else(|| {
+            *CURRENT.get_or_init(|| {
+                let forced = std::env::var(ISA_VARIABLE).ok();
+                Isa::choose(forced.as_deref(), Isa::detected())
+            })
         })
+    }
+
+    /// Calls `work` such that the kernels that it calls, on this thread, use this set (or the widest
+    /// available, if the processor lacks it): for tests and measurements.
+    ///
+    /// ```
+    /// use caffe2_kernels::{Isa, Threads, elementwise::{InOut, relu}};
+    ///
+    /// for isa in Isa::available() {
+    ///     let mut x = [-1.0, 2.0];
+    ///     isa.scope(|| relu(&Threads::single(), InOut::InPlace(&mut x)));
+    ///     assert_eq!(x, [0.0, 2.0]);
+    /// }
+    /// ```
+    pub fn scope<R>(self, work: impl FnOnce() -> R) -> R {
+        struct Restore(Option<Isa>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                SCOPE.set(self.0);
+            }
+        }
+        let _restore = Restore(SCOPE.replace(Some(self.min(Isa::detected()))));
+        work()
     }
 
     /// The widest set that this processor (and operating system) can run.
@@ -103,7 +136,7 @@ impl Isa {
     pub fn dispatch<R>(self, body: impl FnOnce() -> R) -> R {
         #[cfg(target_arch = "x86_64")]
         {
-            return match self.min(Isa::detected()) {
+            match self.min(Isa::detected()) {
                 Isa::Portable => body(),
                 // SAFETY: `detected` is at least this set, so the processor has its features.
                 #[allow(unsafe_code)]
@@ -111,11 +144,31 @@ impl Isa {
                 // SAFETY: as above.
                 #[allow(unsafe_code)]
                 Isa::Avx512 => unsafe { clones::avx512(body) },
-            };
+            }
         }
         #[cfg(not(target_arch = "x86_64"))]
         body()
     }
+
+    /// Like [`dispatch`](Isa::dispatch), and tells `body` whether the set has a fused multiply-add, for
+    /// use with [`multiply_add`]. Results then differ in rounding between [`Isa::Portable`] and the others.
+    #[inline(always)]
+    pub fn dispatch_fused<R>(self, body: impl FnOnce(bool) -> R) -> R {
+        match self.min(Isa::detected()) {
+            Isa::Portable => body(false),
+            isa => isa.dispatch(
+                #[inline(always)]
+                move || body(true),
+            ),
+        }
+    }
+}
+
+/// `a * b + c`, rounded once if `fused`, else twice. `fused` should be what [`Isa::dispatch_fused`] says:
+/// without hardware for it a fused operation is very slow.
+#[inline(always)]
+pub fn multiply_add(fused: bool, a: f32, b: f32, c: f32) -> f32 {
+    if fused { a.mul_add(b, c) } else { a * b + c }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -167,6 +220,34 @@ mod tests {
             assert_eq!(Isa::from_name(isa.name()), Some(isa));
         }
         assert_eq!(Isa::from_name("AVX2"), None);
+    }
+
+    #[test]
+    fn a_scope_ends_with_its_work() {
+        let outside = Isa::current();
+        Isa::Portable.scope(|| {
+            assert_eq!(Isa::current(), Isa::Portable);
+            Isa::Avx512.scope(|| assert_eq!(Isa::current(), Isa::detected()));
+            assert_eq!(Isa::current(), Isa::Portable);
+        });
+        assert!(std::panic::catch_unwind(|| Isa::Portable.scope(|| panic!("within"))).is_err());
+        assert_eq!(Isa::current(), outside);
+    }
+
+    #[test]
+    fn fused_operations_are_rounded_once() {
+        let (a, b) = (1.0 + f32::EPSILON, 1.0 - f32::EPSILON);
+        assert_eq!(multiply_add(true, a, b, -1.0), -f32::EPSILON * f32::EPSILON);
+        assert_eq!(multiply_add(false, a, b, -1.0), 0.0);
+        for isa in Isa::available() {
+            assert_eq!(
+                isa.dispatch_fused(
+                    #[inline(always)]
+                    |fused| fused
+                ),
+                isa != Isa::Portable
+            );
+        }
     }
 
     #[test]

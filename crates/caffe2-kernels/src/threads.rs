@@ -117,3 +117,71 @@ fn start_pool(count: usize) -> Option<rayon::ThreadPool> {
         .build()
         .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn started(threads: &Threads) -> bool {
+        threads.shared.as_ref().is_some_and(|shared| shared.pool.get().is_some())
+    }
+
+    #[test]
+    fn blocks_cover_the_output_once() {
+        for threads in [Threads::single(), Threads::new(2), Threads::new(5)] {
+            for (len, block) in [(0, 4), (1, 4), (4, 4), (5, 4), (1000, 7), (3, 100)] {
+                let mut out = vec![0usize; len];
+                threads.for_each_block(&mut out, block, 0, |index, part| {
+                    for (i, y) in part.iter_mut().enumerate() {
+                        *y += index * block + i + 1;
+                    }
+                });
+                assert!(out.iter().enumerate().all(|(i, &y)| y == i + 1), "{len} {block}");
+                let calls = AtomicUsize::new(0);
+                threads.for_each_index(len, true, |_| {
+                    calls.fetch_add(1, Ordering::Relaxed);
+                });
+                assert_eq!(calls.into_inner(), len);
+            }
+        }
+    }
+
+    #[test]
+    fn small_work_starts_no_pool() {
+        let threads = Threads::new(2);
+        threads.for_each_block(&mut [0; 100], 10, 100, |_, _| ());
+        threads.for_each_block(&mut [0; 100], 100, 0, |_, _| ());
+        threads.for_each_index(100, false, |_| ());
+        assert!(!started(&threads));
+        threads.for_each_block(&mut [0; 100], 10, 99, |_, _| ());
+        assert!(started(&threads));
+        assert!(started(&threads.clone()));
+        assert_eq!((threads.count(), Threads::new(0).count(), Threads::single().count()), (2, 1, 1));
+        assert!(Threads::all().count() >= 1);
+    }
+
+    #[test]
+    fn work_runs_on_threads_of_the_pool() {
+        let threads = Threads::new(2);
+        let name = || std::thread::current().name().map(str::to_owned);
+        let inside = threads.enter(name).unwrap_or_default();
+        assert!(inside.starts_with("caffe2-"), "{inside}");
+        assert_eq!(Threads::single().enter(name), name());
+    }
+
+    #[test]
+    fn workers_may_share_work_again() {
+        let (threads, other) = (Threads::new(2), Threads::new(2));
+        let total = AtomicUsize::new(0);
+        threads.for_each_index(8, true, |_| {
+            threads.for_each_block(&mut [0; 64], 4, 0, |_, block| {
+                other.for_each_index(block.len(), true, |_| {
+                    total.fetch_add(1, Ordering::Relaxed);
+                });
+            });
+        });
+        assert_eq!(total.into_inner(), 8 * 64);
+    }
+}

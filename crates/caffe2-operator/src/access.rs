@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-
 use crate::OpError;
 use crate::blob::Blob;
 

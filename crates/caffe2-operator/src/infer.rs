@@ -105,6 +105,9 @@ impl<'a> InferContext<'a> {
     }
 }
 
+/// What is known of blobs, by name.
+pub type BlobInfos = HashMap<String, TensorInfo>;
+
 /// What inference found out about one operator of a net.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InferredOp {
@@ -126,7 +129,7 @@ pub struct InferredOp {
 pub fn infer_net(
     registry: &OpRegistry,
     net: &NetDef,
-    known: &mut HashMap<String, TensorInfo>,
+    known: &mut BlobInfos,
 ) -> Result<Vec<InferredOp>, Error> {
     let mut ops = Vec::with_capacity(net.op.len());
     for (position, def) in net.op.iter().enumerate() {

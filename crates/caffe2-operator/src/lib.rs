@@ -85,7 +85,7 @@ pub use caffe2_tensor::{
 };
 pub use cost::{Cost, CostContext};
 pub use error::{Error, ErrorKind, OpLabel};
-pub use infer::{InferContext, InferredOp, TensorInfo, infer_net};
+pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
 pub use net::{Net, NetInfo, OpInfo};
 pub use observer::{Observer, TimeObserver};

@@ -198,7 +198,7 @@ impl WindowArgs {
     ///
     /// # Errors
     /// When there are not as many windows as dimensions, or one does not fit into the image; the message has both.
-    pub fn axes(&self, image: &[usize]) -> Result<SmallVec<[Axis; 3]>, OpError> {
+    pub fn axes(&self, image: &[usize]) -> Result<SmallVec<[Axis; 4]>, OpError> {
         if self.global {
             return each_axis(image, |_, size| Axis::global(size));
         }
@@ -216,7 +216,7 @@ impl WindowArgs {
 fn each_axis<E: std::fmt::Display>(
     image: &[usize],
     axis: impl Fn(usize, usize) -> Result<Axis, E>,
-) -> Result<SmallVec<[Axis; 3]>, OpError> {
+) -> Result<SmallVec<[Axis; 4]>, OpError> {
     let wrong = |d: usize, e: E| OpError::input(0, format!("spatial dimension {d} of image {image:?}: {e}"));
     image.iter().enumerate().map(|(d, &size)| axis(d, size).map_err(|e| wrong(d, e))).collect()
 }

@@ -6,6 +6,8 @@ use caffe2_operator::{ArgError, Args, InOut, OpError, OpIo, OpSchema, Operator, 
 pub trait Activation: Send + Sized + 'static {
     /// The operator type.
     const TYPE: &'static str;
+    /// Whether the output may replace the input, as a list of pairs.
+    const IN_PLACE: &'static [(usize, usize)] = &[(0, 0)];
 
     /// Adds to the schema what is particular: documentation and arguments.
     fn describe(schema: OpSchema) -> OpSchema;
@@ -20,7 +22,7 @@ pub trait Activation: Send + Sized + 'static {
     fn apply(&self, threads: &Threads, elements: InOut<'_, f32>);
 }
 
-/// The operator of each [`Activation`]: one float tensor in, one of the same shape out, in place if wanted.
+/// The operator of each [`Activation`]: one float tensor in, one of the same shape out.
 #[derive(Debug)]
 pub struct ActivationOp<A> {
     function: A,
@@ -33,7 +35,7 @@ impl<A: Activation> OperatorType for ActivationOp<A> {
         let schema = OpSchema::new(A::TYPE)
             .inputs(1)
             .outputs(1)
-            .allow_in_place(&[(0, 0)])
+            .allow_in_place(A::IN_PLACE)
             .input("X", "float tensor")
             .output("Y", "float tensor of the same shape")
             .infer_same_as_input(0);

@@ -1,4 +1,5 @@
-//! Activation functions: Caffe2's `Relu`, `LeakyRelu` and `Sigmoid`.
+//! Activation functions: Caffe2's `Clip`, `Elu`, `Gelu`, `HardSigmoid`, `LeakyRelu`, `PRelu`, `Relu`, `ReluN`, `Selu`,
+//! `Sigmoid`, `Softplus`, `Softsign`, `Swish`, `Tanh` and `ThresholdedRelu`.
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;
@@ -15,6 +16,12 @@
 
 mod activation;
 mod functions;
+mod piecewise;
+mod prelu;
+mod smooth;
 
 pub use activation::{Activation, ActivationOp};
 pub use functions::{LeakyRelu, Relu, Sigmoid};
+pub use piecewise::{Clip, HardSigmoid, ReluN, Softsign, ThresholdedRelu};
+pub use prelu::PReluOp;
+pub use smooth::{Elu, Gelu, Selu, Softplus, Swish, Tanh};

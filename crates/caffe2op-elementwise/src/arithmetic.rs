@@ -146,7 +146,10 @@ impl<O: Operation> ArithmeticOp<O> {
 }
 
 /// The operands, in place or not.
-fn operands<'a, T: Element>(io: &mut OpIo<'a>, broadcast: &Broadcast) -> Result<BinaryIo<'a, T>, OpError> {
+pub(crate) fn operands<'a, T: Element>(
+    io: &mut OpIo<'a>,
+    broadcast: &Broadcast,
+) -> Result<BinaryIo<'a, T>, OpError> {
     if let Some(a) = io.in_place_slice(0, 0)? {
         let both = io.is_in_place(1, 0);
         return Ok(if both { BinaryIo::IntoBoth(a) } else { BinaryIo::IntoA { a, b: io.input_slice(1)? } });

@@ -1,4 +1,10 @@
-//! Arithmetic on elements: Caffe2's `Add`, `Sub`, `Mul`, `Div`, `Sum` and `Scale`.
+//! Operators that work element by element, after Caffe2:
+//!
+//! * `Add`, `Sub`, `Mul`, `Div`, `Pow`, which bring two shapes together, and `Scale`
+//! * `EQ`, `NE`, `LT`, `LE`, `GT`, `GE`, `And`, `Or`, `Xor`, whose results are truth values, and `Not`
+//! * `Sum`, `Mean`, `Max`, `Min`, `WeightedSum` of any number of tensors of one shape
+//! * functions of one number: `Abs`, `Cbrt`, `Ceil`, `Cos`, `Cube`, `Exp`, `Floor`, `Log`, `Negative`, `Reciprocal`,
+//!   `Rsqrt`, `Sign`, `Sin`, `Sqr`, `Sqrt`, `Tan`
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;
@@ -20,9 +26,20 @@
 #![forbid(unsafe_code)]
 
 mod arithmetic;
+mod many;
+mod pow;
 mod scale;
 mod sum;
+mod truth;
+mod unary;
 
 pub use arithmetic::{Add, AddOp, ArithmeticOp, Div, DivOp, Mul, MulOp, Operation, Sub, SubOp};
+pub use many::{Extreme, ExtremeOp, Max, MeanOp, Min, WeightedSumOp};
+pub use pow::PowOp;
 pub use scale::ScaleOp;
 pub use sum::SumOp;
+pub use truth::{And, CompareOp, Connective, EQ, GE, GT, LE, LT, LogicOp, NE, Or, Relation, Xor};
+pub use unary::{
+    Abs, Cbrt, Ceil, Cos, Cube, Exp, Floor, Function, Log, Negative, Not, Reciprocal, Rsqrt, Sign, Sin, Sqr,
+    Sqrt, Tan, UnaryOp,
+};

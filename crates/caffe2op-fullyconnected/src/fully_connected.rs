@@ -84,8 +84,8 @@ impl OperatorType for FullyConnectedOp {
     fn schema() -> OpSchema {
         OpSchema::new(Self::TYPE)
             .doc(
-                "Fully connected layer: Y = X * transpose(W) + b, where X and W are taken as matrices: the dimensions \
-                 before the axis are the rows, the rest the columns.",
+                "Fully connected layer: Y = X * transpose(W) + b, where X and W are taken as matrices: the \
+                 dimensions before the axis are the rows, the rest the columns.",
             )
             .inputs(3)
             .outputs(1)

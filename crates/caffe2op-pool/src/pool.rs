@@ -184,7 +184,6 @@ register_cpu_operator!(AveragePoolOp<3>);
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use caffe2_operator::proto::OperatorDef;
     use caffe2_operator::{Tensor, Workspace};
 

@@ -240,6 +240,42 @@ where
     Ok(())
 }
 
+/// Computes `out = f(a, b)` over operands that `broadcast` brings together, apart or in place.
+///
+/// Mark the closure `#[inline(always)] move`, as for [`zip_broadcast`].
+///
+/// ```
+/// use caffe2_kernels::Threads;
+/// use caffe2_kernels::elementwise::{BinaryIo, Broadcast, binary_with};
+///
+/// let mut a = [1.0, 5.0, 3.0, 4.0];
+/// let broadcast = Broadcast::new(&[2, 2], &[2])?;
+/// let io = BinaryIo::IntoA { a: &mut a, b: &[2.0, 4.0] };
+/// binary_with(&Threads::single(), &broadcast, io, #[inline(always)] move |a: f32, b| a.max(b))?;
+/// assert_eq!(a, [2.0, 5.0, 3.0, 4.0]);
+/// # Ok::<(), caffe2_kernels::KernelError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`KernelError::Length`] if an operand has not as many elements as `broadcast` says (in place: if the
+/// result has another shape than the operand it replaces).
+#[inline]
+pub fn binary_with<T: Copy + Send + Sync>(
+    threads: &Threads,
+    broadcast: &Broadcast,
+    io: BinaryIo<'_, T>,
+    f: impl Fn(T, T) -> T + Copy + Sync + Send,
+) -> Result<(), KernelError> {
+    let (a, b, out) = io.lens();
+    check_len("first operand", broadcast.a_len(), a)?;
+    check_len("second operand", broadcast.b_len(), b)?;
+    check_len("result", broadcast.len(), out)?;
+    run(Isa::current(), threads, broadcast, io, f);
+    Ok(())
+}
+
+#[inline]
 fn run<T: Copy + Send + Sync>(
     isa: Isa,
     threads: &Threads,
@@ -333,6 +369,7 @@ impl Side {
 }
 
 /// `into = f(into, other)`
+#[inline]
 fn into_one<T: Copy + Send + Sync>(
     isa: Isa,
     threads: &Threads,

@@ -6,7 +6,7 @@ mod inout;
 mod sum;
 mod unary;
 
-pub use binary::{Arithmetic, BinaryIo, BinaryOp, binary, zip_broadcast};
+pub use binary::{Arithmetic, BinaryIo, BinaryOp, binary, binary_with, zip_broadcast};
 pub use broadcast::Broadcast;
 pub use inout::InOut;
 pub use sum::sum;

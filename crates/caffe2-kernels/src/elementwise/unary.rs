@@ -53,13 +53,7 @@ pub fn relu(threads: &Threads, io: InOut<'_, f32>) {
 }
 
 fn relu_on(isa: Isa, threads: &Threads, io: InOut<'_, f32>) {
-    map_on(
-        isa,
-        threads,
-        io,
-        #[inline(always)]
-        move |x| positive_part(x),
-    );
+    map_on(isa, threads, io, positive_part);
 }
 
 /// `max(x, 0)` that returns `x` itself if it is -0 or NaN.
@@ -105,13 +99,7 @@ pub fn sigmoid(threads: &Threads, io: InOut<'_, f32>) {
 }
 
 fn sigmoid_on(isa: Isa, threads: &Threads, io: InOut<'_, f32>) {
-    map_on(
-        isa,
-        threads,
-        io,
-        #[inline(always)]
-        move |x| vecmath::sigmoid(x),
-    );
+    map_on(isa, threads, io, vecmath::sigmoid);
 }
 
 /// Multiplies each element by `factor` (Caffe2 `scale_op.cc`).

@@ -6,11 +6,11 @@ use crate::error::{check_len, product};
 /// A matrix of floats within a slice, read-only, row-major or transposed.
 #[derive(Debug, Clone, Copy)]
 pub struct MatRef<'a> {
-    data: &'a [f32],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
-    col_stride: usize,
+    pub(super) data: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) row_stride: usize,
+    pub(super) col_stride: usize,
 }
 
 impl<'a> MatRef<'a> {
@@ -37,6 +37,16 @@ impl<'a> MatRef<'a> {
     ) -> Result<Self, KernelError> {
         check_span(data.len(), rows, cols, row_stride)?;
         Ok(MatRef { data, rows, cols, row_stride, col_stride: 1 })
+    }
+
+    /// A row-major matrix within a slice that the caller has made long enough.
+    ///
+    /// # Panics
+    ///
+    /// If the last element lies outside of `data`.
+    pub(crate) fn within(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+        assert!(check_span(data.len(), rows, cols, row_stride).is_ok(), "matrix within its slice");
+        MatRef { data, rows, cols, row_stride, col_stride: 1 }
     }
 
     /// The transpose, which shares the elements.
@@ -75,10 +85,10 @@ impl<'a> MatRef<'a> {
 /// A row-major matrix of floats within a slice, to be written.
 #[derive(Debug)]
 pub struct MatMut<'a> {
-    data: &'a mut [f32],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
+    pub(super) data: &'a mut [f32],
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) row_stride: usize,
 }
 
 impl<'a> MatMut<'a> {
@@ -123,10 +133,6 @@ impl<'a> MatMut<'a> {
     /// Number of columns.
     pub fn cols(&self) -> usize {
         self.cols
-    }
-
-    pub(super) fn raw(self) -> (*mut f32, isize) {
-        (self.data.as_mut_ptr(), self.row_stride as isize)
     }
 }
 

@@ -1,0 +1,136 @@
+//! Convolution of each channel for itself.
+
+use smallvec::SmallVec;
+
+use super::Call;
+use super::nhwc::input_position;
+use crate::band::{self, Band, fold_pieces};
+use crate::geometry::Axis;
+use crate::isa::multiply_add;
+use crate::rows::add_products;
+use crate::scratch;
+
+/// Floats of a padded band of the input, about: 32 KiB, two thirds of a usual first-level cache.
+const BAND: usize = 8 * 1024;
+/// Multiplications below which waking a pool costs more than it gains.
+const GRAIN: usize = 256 * 1024;
+
+/// Rows and columns of planes with one or two dimensions.
+fn rows_and_columns(axes: &[Axis]) -> Option<(&Axis, &Axis)> {
+    match axes {
+        [rows, columns] => Some((rows, columns)),
+        [columns] => Some((&Axis::ONE, columns)),
+        _ => None,
+    }
+}
+
+/// Whether [`nchw`] computes windows over these dimensions.
+pub(super) fn is_banded(axes: &[Axis]) -> bool {
+    rows_and_columns(axes).is_some_and(|(rows, columns)| band::is_banded(rows, columns))
+}
+
+/// NCHW: planes are computed band by band from a padded copy.
+///
+/// # Panics
+///
+/// If the dimensions are not [banded](is_banded).
+pub(super) fn nchw(call: &Call<'_>, output: &mut [f32]) {
+    let g = call.geometry;
+    let Some((rows, columns)) = rows_and_columns(g.axes()) else {
+        panic!("depthwise convolution of {} dimensions", g.axes().len());
+    };
+    let band = Band::new(rows, columns, BAND);
+    let pieces: SmallVec<[usize; 64]> = (0..rows.kernel())
+        .flat_map(|row| (0..columns.kernel()).map(move |column| (row, column)))
+        .map(|(row, column)| band.piece(row, column))
+        .collect();
+    let grain = if g.multiplications() < GRAIN { output.len() } else { 0 };
+    call.threads.for_each_block(output, g.output_size(), grain, |index, out| {
+        let (image, filter) = (index / g.filters(), index % g.filters());
+        let channel = image * g.channels() + filter / g.group_filters();
+        let plane = &call.input[channel * g.input_size()..][..g.input_size()];
+        let taps = &call.filter[filter * g.taps()..][..g.taps()];
+        let bias = call.bias.map_or(0.0, |bias| bias[filter]);
+        scratch::with(band.len() + band.folded_len(), |memory| {
+            let (memory, folded) = memory.split_at_mut(band.len());
+            call.isa.dispatch_fused(
+                #[inline(always)]
+                |fused| {
+                    for (index, out) in out.chunks_mut(band.outputs() * columns.output()).enumerate() {
+                        band.fill(plane, index * band.outputs(), 0.0, memory);
+                        fold_pieces(
+                            memory,
+                            &pieces,
+                            #[inline(always)]
+                            |k| taps[k],
+                            bias,
+                            #[inline(always)]
+                            move |tap, sum, x| multiply_add(fused, tap, x, sum),
+                            band.piece_len(out.len() / columns.output()),
+                            folded,
+                        );
+                        band.unfold(folded, out);
+                    }
+                },
+            );
+        });
+    });
+}
+
+/// Output positions that one thread computes at a time.
+const POSITIONS: usize = 64;
+/// Taps that are added in one pass over the channels.
+const TAPS: usize = 9;
+
+/// NHWC with one filter per channel: for each position the products of all channels, tap by tap.
+pub(super) fn nhwc(call: &Call<'_>, output: &mut [f32]) {
+    let g = call.geometry;
+    let (channels, taps) = (g.channels(), g.taps());
+    let grain = if g.multiplications() < GRAIN { output.len() } else { 0 };
+    scratch::with(taps * channels, |filter| {
+        // From [channel][tap] to [tap][channel].
+        for (tap, row) in filter.chunks_exact_mut(channels).enumerate() {
+            for (channel, x) in row.iter_mut().enumerate() {
+                *x = call.filter[channel * taps + tap];
+            }
+        }
+        let filter = &*filter;
+        call.threads.for_each_block(output, POSITIONS * channels, grain, |index, block| {
+            call.isa.dispatch_fused(
+                #[inline(always)]
+                |fused| {
+                    for (i, out) in block.chunks_exact_mut(channels).enumerate() {
+                        match call.bias {
+                            Some(bias) => out.copy_from_slice(bias),
+                            None => out.fill(0.0),
+                        }
+                        convolve_position(fused, call, filter, index * POSITIONS + i, out);
+                    }
+                },
+            );
+        });
+    });
+}
+
+#[inline(always)]
+fn convolve_position(fused: bool, call: &Call<'_>, filter: &[f32], position: usize, out: &mut [f32]) {
+    let g = call.geometry;
+    let channels = g.channels();
+    let (image, position) = (position / g.output_size(), position % g.output_size());
+    let image = &call.input[image * g.input_size() * channels..][..g.input_size() * channels];
+    // The taps that see the input, some at a time.
+    let (mut x, mut w, mut count) = ([&image[..0]; TAPS], [&filter[..0]; TAPS], 0);
+    for tap in 0..g.taps() {
+        let Some(at) = input_position(g.axes(), position, tap) else { continue };
+        x[count] = &image[at * channels..][..channels];
+        w[count] = &filter[tap * channels..][..channels];
+        count += 1;
+        if count == TAPS {
+            add_products(fused, out, x, w);
+            count = 0;
+        }
+    }
+    for (x, w) in x.iter().zip(&w).take(count) {
+        add_products(fused, out, [x], [w]);
+    }
+}

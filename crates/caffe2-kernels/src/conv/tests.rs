@@ -1,0 +1,210 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::geometry::{Axis, PadRule, Window};
+
+fn values(n: usize, seed: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 * 0.001 - 1.0).collect()
+}
+
+/// Splits a linear index into one per dimension.
+fn unravel(mut index: usize, dims: &[usize]) -> Vec<usize> {
+    let mut result = vec![0; dims.len()];
+    for (i, &size) in result.iter_mut().zip(dims).rev() {
+        *i = index % size;
+        index /= size;
+    }
+    result
+}
+
+fn reference(g: &ConvGeometry, input: &[f32], filter: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
+    let outputs: Vec<usize> = g.axes().iter().map(Axis::output).collect();
+    let kernels: Vec<usize> = g.axes().iter().map(Axis::kernel).collect();
+    let (spatial_in, spatial_out, taps) = (g.input_size(), g.output_size(), g.taps());
+    let (group_channels, group_filters) = (g.channels() / g.groups(), g.filters() / g.groups());
+    let place = |n: usize, c: usize, p: usize, channels: usize, size: usize| match g.order() {
+        Order::Nchw => (n * channels + c) * size + p,
+        Order::Nhwc => (n * size + p) * channels + c,
+    };
+    let mut output = vec![0.0; g.output_len()];
+    for n in 0..g.batch() {
+        for m in 0..g.filters() {
+            for p in 0..spatial_out {
+                let window = unravel(p, &outputs);
+                let mut sum = bias.map_or(0.0, |bias| f64::from(bias[m]));
+                for tap in 0..taps {
+                    let offsets = unravel(tap, &kernels);
+                    let at = g.axes().iter().enumerate().try_fold(0, |at, (k, axis)| {
+                        Some(at * axis.input() + axis.element(window[k], offsets[k])?)
+                    });
+                    let Some(at) = at else { continue };
+                    for c in 0..group_channels {
+                        let channel = m / group_filters * group_channels + c;
+                        let x = input[place(n, channel, at, g.channels(), spatial_in)];
+                        let w = filter[place(m, c, tap, group_channels, taps)];
+                        sum += f64::from(x) * f64::from(w);
+                    }
+                }
+                output[place(n, m, p, g.filters(), spatial_out)] = sum;
+            }
+        }
+    }
+    output
+}
+
+fn check(g: &ConvGeometry) {
+    let (input, filter) = (values(g.input_len(), 1), values(g.filter_len(), 2));
+    let all_bias = values(g.filters(), 3);
+    for bias in [None, Some(all_bias.as_slice())] {
+        let want = reference(g, &input, &filter, bias);
+        let tolerance = 1e-6 * (g.depth() as f64 + 4.0);
+        for isa in Isa::available() {
+            let run = |threads: &Threads| {
+                let mut output = vec![f32::NAN; g.output_len()];
+                conv_on(isa, threads, g, &input, &filter, bias, &mut output).unwrap();
+                output
+            };
+            let output = run(&Threads::single());
+            for (i, (&got, &want)) in output.iter().zip(&want).enumerate() {
+                assert!((f64::from(got) - want).abs() <= tolerance, "{g:?} {isa:?} at {i}: {got} {want}");
+            }
+            let shared = run(&Threads::new(2));
+            assert!(output.iter().zip(&shared).all(|(a, b)| a.to_bits() == b.to_bits()), "{g:?} {isa:?}");
+        }
+    }
+}
+
+const ORDERS: [Order; 2] = [Order::Nchw, Order::Nhwc];
+
+fn axis(input: usize, kernel: i64, stride: i64, dilation: i64, pads: (i64, i64)) -> Axis {
+    Axis::new(input, Window { kernel, stride, dilation, head: pads.0, tail: pads.1 }, PadRule::Explicit)
+        .unwrap()
+}
+
+#[test]
+fn usual_layers() {
+    for order in ORDERS {
+        let layer = |n, c, m, groups, axes: &[Axis]| {
+            check(&ConvGeometry::new(order, n, c, m, groups, axes).unwrap());
+        };
+        let same = axis(14, 3, 1, 1, (1, 1));
+        layer(2, 3, 8, 1, &[axis(32, 7, 2, 1, (3, 3)), axis(30, 7, 2, 1, (3, 3))]);
+        layer(1, 16, 24, 1, &[same, same]);
+        layer(2, 17, 9, 1, &[axis(13, 1, 1, 1, (0, 0)), axis(11, 1, 1, 1, (0, 0))]);
+        layer(1, 8, 16, 1, &[axis(14, 1, 2, 1, (0, 0)), axis(14, 1, 2, 1, (0, 0))]);
+        layer(2, 12, 18, 3, &[same, axis(9, 5, 1, 1, (2, 2))]);
+        layer(1, 12, 6, 3, &[axis(7, 1, 1, 1, (0, 0)), axis(9, 1, 1, 1, (0, 0))]);
+        layer(2, 20, 20, 20, &[same, same]);
+        layer(1, 6, 18, 6, &[same, same]);
+        layer(1, 20, 20, 20, &[axis(15, 3, 2, 1, (1, 1)), axis(16, 3, 2, 1, (0, 1))]);
+        layer(1, 5, 5, 5, &[axis(300, 5, 1, 2, (4, 4)), axis(120, 3, 3, 2, (2, 1))]);
+        layer(1, 3, 3, 3, &[axis(40, 4, 3, 1, (-2, -1)), axis(30, 2, 5, 1, (-1, 1))]);
+        layer(3, 4, 6, 2, &[axis(50, 5, 2, 2, (4, 4))]);
+        layer(1, 7, 7, 7, &[axis(50, 6, 1, 1, (5, 0))]);
+        layer(1, 2, 3, 1, &[axis(6, 3, 1, 1, (1, 1)), axis(5, 2, 2, 1, (0, 1)), axis(7, 3, 1, 2, (2, 2))]);
+        layer(1, 4, 4, 4, &[axis(6, 3, 1, 1, (1, 1)), axis(5, 2, 2, 1, (0, 1)), axis(7, 3, 1, 1, (1, 1))]);
+        layer(1, 3, 4, 1, &[axis(5, 3, 1, 1, (-1, -1)), axis(6, 3, 1, 1, (-2, 0))]);
+        layer(
+            1,
+            2,
+            4,
+            2,
+            &[
+                axis(3, 2, 1, 1, (0, 0)),
+                axis(4, 2, 2, 1, (0, 0)),
+                axis(3, 1, 1, 1, (0, 0)),
+                axis(5, 2, 1, 1, (1, 0)),
+            ],
+        );
+        layer(0, 3, 4, 1, &[same, same]);
+    }
+}
+
+#[test]
+fn windows_far_apart_or_mostly_padding() {
+    for order in ORDERS {
+        let rows = axis(4, 3, 1, 1, (1, 1));
+        let depthwise = |columns| check(&ConvGeometry::new(order, 1, 3, 3, 3, &[rows, columns]).unwrap());
+        depthwise(axis(300, 7, 100, 1, (3, 0)));
+        depthwise(axis(5, 3, 1_000_000_007, 1, (1, 1)));
+        depthwise(axis(5, 3, 1_000_000_007, 1_000_000, (1_000_000, 1_000_000)));
+    }
+}
+
+#[test]
+fn layers_large_enough_to_share() {
+    for order in ORDERS {
+        let same = axis(56, 3, 1, 1, (1, 1));
+        let point = axis(28, 1, 1, 1, (0, 0));
+        check(&ConvGeometry::new(order, 1, 16, 24, 1, &[same, same]).unwrap());
+        check(&ConvGeometry::new(order, 2, 64, 64, 2, &[point, point]).unwrap());
+        check(&ConvGeometry::new(order, 1, 32, 32, 32, &[same, same]).unwrap());
+        check(&ConvGeometry::new(order, 1, 200, 300, 1, &[axis(7, 3, 1, 1, (1, 1)); 2]).unwrap());
+    }
+}
+
+#[test]
+fn lengths_are_checked() {
+    let g = ConvGeometry::new(Order::Nchw, 1, 2, 3, 1, &[axis(5, 3, 1, 1, (0, 0)); 2]).unwrap();
+    let run = |input: usize, filter: usize, bias: usize, output: usize| {
+        let (input, filter, bias) = (vec![0.0; input], vec![0.0; filter], vec![0.0; bias]);
+        conv(&Threads::single(), &g, &input, &filter, Some(&bias), &mut vec![0.0; output])
+    };
+    assert_eq!(run(50, 54, 3, 27), Ok(()));
+    for (input, filter, bias, output) in [(49, 54, 3, 27), (50, 55, 3, 27), (50, 54, 2, 27), (50, 54, 3, 28)]
+    {
+        assert!(matches!(run(input, filter, bias, output), Err(KernelError::Length { .. })));
+    }
+}
+
+#[test]
+fn geometries_that_cannot_be() {
+    let a = axis(5, 3, 1, 1, (0, 0));
+    let new = |channels, filters, groups, axes: &[Axis]| {
+        ConvGeometry::new(Order::Nchw, 1, channels, filters, groups, axes).unwrap_err()
+    };
+    assert_eq!(new(1, 1, 1, &[]), GeometryError::Dimensions(0));
+    assert_eq!(new(1, 1, 1, &[a; 5]), GeometryError::Dimensions(5));
+    for (channels, filters, groups) in [(4, 4, 0), (0, 4, 1), (4, 0, 1), (4, 6, 4), (6, 4, 4)] {
+        assert_eq!(new(channels, filters, groups, &[a]), GeometryError::Groups { channels, filters, groups });
+    }
+    let huge = axis(1 << 40, 1, 1, 1, (0, 0));
+    assert!(matches!(new(1, 1, 1, &[huge, huge]), GeometryError::Overflow { what: "input" }));
+    assert!(matches!(
+        new(1 << 20, 1 << 30, 1, &[axis(1 << 15, 1 << 14, 1, 1, (0, 0))]),
+        GeometryError::Overflow { .. }
+    ));
+}
+
+#[test]
+fn padding_counts_as_zero() {
+    // As in the original, an infinite weight meets the zeros of the padding: 0 * inf is NaN.
+    let g = ConvGeometry::new(Order::Nchw, 1, 1, 1, 1, &[axis(3, 3, 1, 1, (1, 1)); 2]).unwrap();
+    let mut filter = [1.0; 9];
+    filter[0] = f32::INFINITY;
+    let mut output = [0.0; 9];
+    conv(&Threads::single(), &g, &[1.0; 9], &filter, None, &mut output).unwrap();
+    assert!(output[0].is_nan() && output[4] == f32::INFINITY);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    #[test]
+    fn any_geometry(
+        order in prop::sample::select(ORDERS.to_vec()),
+        batch in 1usize..3,
+        (groups, group_channels, group_filters) in (1usize..4, 1usize..4, 1usize..4),
+        dims in prop::collection::vec((1usize..12, 1i64..4, 1i64..4, 1i64..3, -2i64..4, -2i64..4), 1..4),
+    ) {
+        let axes: Option<Vec<Axis>> = dims
+            .into_iter()
+            .map(|(input, kernel, stride, dilation, head, tail)| {
+                Axis::new(input, Window { kernel, stride, dilation, head, tail }, PadRule::Explicit).ok()
+            })
+            .collect();
+        if let Some(axes) = axes {
+            let (channels, filters) = (groups * group_channels, groups * group_filters);
+            check(&ConvGeometry::new(order, batch, channels, filters, groups, &axes).unwrap());
+        }
+    }
+}
