@@ -69,10 +69,14 @@ impl<T: Copy + Send + Sync> InOut<'_, T> {
     /// # Panics
     ///
     /// If input and output differ in length.
+    #[inline]
     pub fn for_each_block(self, threads: &Threads, work: impl Fn(InOut<'_, T>) + Sync + Send) {
         match self {
             InOut::Apart(input, output) => {
                 assert_eq!(input.len(), output.len(), "input and output differ in length");
+                if output.len() <= BLOCK {
+                    return work(InOut::Apart(input, output));
+                }
                 threads.for_each_block(output, BLOCK, GRAIN, |index, block| {
                     work(InOut::Apart(&input[index * BLOCK..][..block.len()], block));
                 });
