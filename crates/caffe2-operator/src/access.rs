@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use hashbrown::HashMap;
+
 use crate::OpError;
 use crate::blob::Blob;
 
@@ -22,6 +24,32 @@ pub(crate) struct Wiring {
     outputs: Box<[u32]>,
 }
 
+/// Positions of outputs by slot: found by a look at each where they are few, as they mostly are.
+enum Positions<'a> {
+    Few(&'a [Slot]),
+    Many(HashMap<Slot, usize>),
+}
+
+impl<'a> Positions<'a> {
+    fn new(outputs: &'a [Slot]) -> Positions<'a> {
+        let distinct = "outputs must be distinct";
+        if outputs.len() <= 16 {
+            assert!((1..outputs.len()).all(|i| !outputs[..i].contains(&outputs[i])), "{distinct}");
+            return Positions::Few(outputs);
+        }
+        let map: HashMap<Slot, usize> = outputs.iter().enumerate().map(|(o, slot)| (*slot, o)).collect();
+        assert!(map.len() == outputs.len(), "{distinct}");
+        Positions::Many(map)
+    }
+
+    fn of(&self, slot: Slot) -> Option<usize> {
+        match self {
+            Positions::Few(outputs) => outputs.iter().position(|o| *o == slot),
+            Positions::Many(map) => map.get(&slot).copied(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct InputSlot {
     slot: Slot,
@@ -38,10 +66,9 @@ impl Wiring {
     /// When an output is not a blob of the workspace itself, or two outputs are the same: the borrows
     /// would overlap.
     pub(crate) fn new(inputs: impl Iterator<Item = Slot>, outputs: &[Slot]) -> Wiring {
-        for (i, output) in outputs.iter().enumerate() {
-            assert!(output.level == 0 && !outputs[..i].contains(output), "outputs must be own and distinct");
-        }
-        let in_place = |slot| outputs.iter().position(|o| *o == slot).map_or(APART, |o| o as u32);
+        assert!(outputs.iter().all(|output| output.level == 0), "outputs must be own");
+        let positions = Positions::new(outputs);
+        let in_place = |slot| positions.of(slot).map_or(APART, |o| o as u32);
         Wiring {
             inputs: inputs.map(|slot| InputSlot { slot, in_place: in_place(slot) }).collect(),
             outputs: outputs.iter().map(|o| o.index).collect(),
@@ -82,6 +109,11 @@ pub(crate) struct BlobAccess<'w> {
 impl<'w> BlobAccess<'w> {
     pub(crate) fn new(own: &'w mut [Blob], ancestors: &'w [&'w [Blob]]) -> BlobAccess<'w> {
         BlobAccess { own: own.as_mut_ptr(), own_len: own.len(), ancestors, exclusive: PhantomData }
+    }
+
+    /// The same access, for as long as `self` is not used.
+    pub(crate) fn reborrow(&mut self) -> BlobAccess<'_> {
+        BlobAccess { own: self.own, own_len: self.own_len, ancestors: self.ancestors, exclusive: PhantomData }
     }
 
     /// The borrows of one operator. There is one at a time, since it borrows `self` mutably.

@@ -1,9 +1,9 @@
 //! The arguments of one operator definition.
 
-use caffe2_proto::{Argument, OperatorDef};
+use caffe2_proto::{Argument, DeviceOption, NetDef, OperatorDef};
 
 use crate::schema::{
-    ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, OpSchema, read_elements, read_single,
+    ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, OpSchema, read_elements, read_net, read_single,
 };
 use crate::{ArgError, ArgProblem};
 
@@ -31,6 +31,15 @@ pub struct Args<'a> {
     def: &'a OperatorDef,
     schema: &'a OpSchema,
     by_name: Vec<&'a Argument>,
+    random_seed: Option<u32>,
+}
+
+/// The start of the 64-bit FNV-1a hash.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// One step of the 64-bit FNV-1a hash: the same on every machine and in every version.
+fn fnv1a(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
 }
 
 impl<'a> Args<'a> {
@@ -52,7 +61,23 @@ impl<'a> Args<'a> {
                 );
             }
         }
-        Ok(Args { def, schema, by_name })
+        Ok(Args { def, schema, by_name, random_seed: None }.of_net(None))
+    }
+
+    /// The same arguments, for an operator of a net with this device option.
+    pub(crate) fn of_net(self, net_device: Option<&DeviceOption>) -> Args<'a> {
+        let own = self.def.device_option.as_ref().and_then(|device| device.random_seed);
+        Args { random_seed: own.or_else(|| net_device.and_then(|device| device.random_seed)), ..self }
+    }
+
+    /// What the random numbers of the operator start from: `random_seed` of its device option, or of its
+    /// net's. Without one it follows from the names of the outputs, so that every run gives the same
+    /// numbers, and different blobs get different ones; Caffe2 takes one from the clock there.
+    pub fn random_seed(&self) -> u64 {
+        match self.random_seed {
+            Some(seed) => seed.into(),
+            None => self.def.output.iter().flat_map(|name| name.bytes().chain([0])).fold(FNV_OFFSET, fnv1a),
+        }
     }
 
     /// The definition.
@@ -132,6 +157,15 @@ impl<'a> Args<'a> {
             Some(_) => Ok(self.find(name)),
             None => Err(not_in_schema(name, "a message")),
         }
+    }
+
+    /// The net that an argument holds, not copied; `None` when it is not given.
+    ///
+    /// # Errors
+    /// When the argument holds something else.
+    pub fn net(&self, name: &'static str) -> Result<Option<&'a NetDef>, ArgError> {
+        self.spec(name, ArgKind::Net)?;
+        self.find(name).map(read_net).transpose()
     }
 
     fn find(&self, name: &str) -> Option<&'a Argument> {

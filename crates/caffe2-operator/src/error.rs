@@ -5,6 +5,7 @@ use std::fmt;
 use caffe2_proto::{NetDef, OperatorDef};
 
 use crate::op_error::OpError;
+use crate::stop::Stopped;
 
 /// What kind of thing went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,16 +29,18 @@ pub enum ErrorKind {
     Net,
     /// An operator that failed when it ran.
     Run,
+    /// A run that was cancelled, or took longer than it may.
+    Stopped,
 }
 
 /// Why a workspace could not do what was asked.
 ///
 /// Says which net, which operator at which position, and all that is wrong as far as it can be told at
 /// once.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Inner {
     kind: ErrorKind,
     net: Option<String>,
@@ -72,11 +75,17 @@ impl Error {
 
     /// An error about an operator that could not run with what is known of its inputs.
     pub(crate) fn in_definition(net: &NetDef, position: usize, def: &OperatorDef, cause: OpError) -> Error {
-        let kind = if matches!(cause, OpError::Arg(_)) { ErrorKind::Argument } else { ErrorKind::Run };
-        Error::new(kind, cause.to_string())
+        Error::new(cause.kind(), cause.to_string())
             .caused_by(cause)
             .of_net(net.name())
             .of_op(OpLabel::new(Some(position), def))
+    }
+
+    /// A net within an operator that could not be built.
+    pub(crate) fn nested(argument: &'static str, error: Error) -> Error {
+        let kind = error.kind();
+        let cause = OpError::nested(argument, error);
+        Error::new(kind, cause.to_string()).caused_by(cause)
     }
 
     pub(crate) fn of_net(mut self, name: &str) -> Error {
@@ -122,6 +131,12 @@ impl Error {
     /// What the operator itself answered.
     pub fn cause(&self) -> Option<&OpError> {
         self.0.cause.as_ref()
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(stopped: Stopped) -> Error {
+        Error::new(ErrorKind::Stopped, stopped.to_string()).caused_by(stopped.into())
     }
 }
 

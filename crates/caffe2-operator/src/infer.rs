@@ -4,6 +4,7 @@ use caffe2_proto::NetDef;
 use caffe2_tensor::{DataType, Shape, Tensor};
 use hashbrown::HashMap;
 
+use crate::control::nested_writes;
 use crate::op_error::OpError;
 use crate::registry::OpRegistry;
 use crate::{Args, Cost, CostContext, Error};
@@ -122,7 +123,7 @@ pub struct InferredOp {
 /// Walks the operators of a net and infers what each writes, starting from `known` blobs; what is
 /// found is added there, so that several nets can be walked in turn.
 ///
-/// Operators that are not registered write blobs of which nothing is known.
+/// Operators that are not registered write blobs of which nothing is known, and so do the nets within operators.
 ///
 /// # Errors
 /// When an operator could not run with these inputs, or its arguments are wrong; the error names it.
@@ -153,6 +154,9 @@ pub fn infer_net(
                 InferredOp { inputs, outputs, cost }
             }
         };
+        for name in nested_writes(def, registry) {
+            known.remove(&name);
+        }
         for (name, info) in def.output.iter().zip(&inferred.outputs) {
             known.insert(name.clone(), info.clone());
         }

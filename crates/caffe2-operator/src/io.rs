@@ -10,6 +10,7 @@ use caffe2_tensor::{DataType, Element, IntoShape, MemoryBudget, Shape, Tensor};
 use crate::OpError;
 use crate::access::Borrows;
 use crate::blob::Blob;
+use crate::stop::StopRules;
 
 /// The inputs and outputs of one run of an operator.
 ///
@@ -27,6 +28,7 @@ pub struct OpIo<'a> {
 pub(crate) struct RunResources {
     pub(crate) threads: Threads,
     pub(crate) budget: Arc<MemoryBudget>,
+    pub(crate) stop: StopRules,
 }
 
 impl<'a> OpIo<'a> {

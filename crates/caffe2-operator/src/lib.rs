@@ -56,18 +56,22 @@ mod args;
 mod blob;
 mod broadcast;
 mod catalog;
+mod control;
 mod cost;
 mod dispatch;
 mod error;
 mod infer;
 mod io;
+mod item;
 mod net;
 mod observer;
 mod op_error;
 mod operator;
 mod plan;
 mod registry;
+mod run_operator;
 mod schema;
+mod stop;
 #[cfg(test)]
 mod testing;
 pub mod window;
@@ -83,19 +87,23 @@ pub use caffe2_proto as proto;
 pub use caffe2_tensor::{
     DataType, Element, Int8Tensor, IntoShape, MemoryBudget, Shape, ShapeError, Tensor, TensorError, f16,
 };
+pub use control::{ControlIo, ControlOperator, ControlOperatorType, SubNet};
 pub use cost::{Cost, CostContext};
 pub use error::{Error, ErrorKind, OpLabel};
 pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
+pub use item::{Item, copy_rows};
 pub use net::{Net, NetInfo, OpInfo};
 pub use observer::{Observer, TimeObserver};
 pub use op_error::{ArgError, ArgProblem, OpError};
 pub use operator::{Operator, OperatorType};
 pub use registry::{DeviceType, DuplicateOperator, OpRegistry, OpRegistryBuilder, Origin, Registration};
+pub use run_operator::run_operator;
 pub use schema::{
     ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, BlobDoc, Comparison, CostFn, Counts, InferFn,
     IntoArgDefault, IntoCountRange, OpSchema, SchemaError,
 };
+pub use stop::{CancelToken, Stopped};
 pub use workspace::{DEFAULT_MEMORY_LIMIT, Workspace};
 
 /// Operator types of this project by the crate that brings them.

@@ -1,7 +1,11 @@
 //! What an operator may answer when it cannot be made or run.
 
+use std::sync::Arc;
+
 use caffe2_kernels::KernelError;
 use caffe2_tensor::{DataType, ShapeError, TensorError};
+
+use crate::{Error, ErrorKind, Stopped};
 
 /// Why an operator could not run.
 ///
@@ -74,6 +78,17 @@ pub enum OpError {
     /// An argument, where it can only be judged by the inputs.
     #[error(transparent)]
     Arg(#[from] ArgError),
+    /// A net within the operator failed.
+    #[error("in `{argument}`: {error}")]
+    Nested {
+        /// The argument that holds the net.
+        argument: &'static str,
+        /// How it failed.
+        error: Arc<Error>,
+    },
+    /// The run was ended before the operator ran.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// Anything else: what was found and what was expected.
     #[error("{0}")]
     Other(String),
@@ -97,9 +112,22 @@ impl OpError {
         OpError::InputValue { index, message: message.into() }
     }
 
+    pub(crate) fn nested(argument: &'static str, error: Error) -> OpError {
+        OpError::Nested { argument, error: Arc::new(error) }
+    }
+
     /// [`OpError::Shape`] in short.
     pub fn shape(message: impl Into<String>) -> OpError {
         OpError::Shape(message.into())
+    }
+
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            OpError::Arg(_) => ErrorKind::Argument,
+            OpError::Stopped(_) => ErrorKind::Stopped,
+            OpError::Nested { error, .. } => error.kind(),
+            _ => ErrorKind::Run,
+        }
     }
 
     /// The input or output that the error is about: whether it is an output, and its position.

@@ -68,8 +68,9 @@ impl<'a> PlanRun<'a> {
         };
         while left > 0 {
             left -= 1;
+            self.workspace.check_stop()?;
             for name in &step.network {
-                self.workspace.run_net(name)?;
+                self.workspace.go_on_with_net(name)?;
                 if self.should_stop(step)? {
                     return Ok(());
                 }

@@ -7,6 +7,7 @@ use caffe2_proto::OperatorDef;
 use hashbrown::HashMap;
 
 use crate::catalog;
+use crate::control::{ControlOperator, ControlOperatorType, SubNet};
 use crate::{ArgError, ArgProblem, Args, OpSchema, Operator, OperatorType};
 
 /// A type of device, by Caffe2's number.
@@ -38,6 +39,14 @@ pub struct Origin {
     pub line: u32,
 }
 
+impl Origin {
+    #[track_caller]
+    fn of_caller() -> Origin {
+        let caller = std::panic::Location::caller();
+        Origin { package: "an explicit registry", file: caller.file(), line: caller.line() }
+    }
+}
+
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({}:{})", self.package, self.file, self.line)
@@ -53,7 +62,22 @@ pub struct Registration {
     engine: &'static str,
     origin: Origin,
     schema: fn() -> OpSchema,
-    create: fn(&Args<'_>) -> Result<Box<dyn Operator>, ArgError>,
+    create: Create,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Create {
+    Operator(fn(&Args<'_>) -> Result<Box<dyn Operator>, ArgError>),
+    Control {
+        create: fn(&Args<'_>) -> Result<Box<dyn ControlOperator>, ArgError>,
+        sub_nets: for<'a> fn(&Args<'a>) -> Result<Vec<SubNet<'a>>, ArgError>,
+    },
+}
+
+/// An operator that was made, not yet wired to blobs.
+pub(crate) enum Created<'a> {
+    Operator(Box<dyn Operator>),
+    Control(Box<dyn ControlOperator>, Vec<SubNet<'a>>),
 }
 
 inventory::collect!(Registration);
@@ -67,7 +91,22 @@ impl Registration {
             engine,
             origin,
             schema: O::schema,
-            create: |args| Ok(Box::new(O::from_args(args)?)),
+            create: Create::Operator(|args| Ok(Box::new(O::from_args(args)?))),
+        }
+    }
+
+    /// The registration of the control operator `O`.
+    pub const fn control<O: ControlOperatorType>(origin: Origin) -> Registration {
+        Registration {
+            op_type: O::TYPE,
+            device: DeviceType::CPU,
+            engine: "",
+            origin,
+            schema: O::schema,
+            create: Create::Control {
+                create: |args| Ok(Box::new(O::from_args(args)?)),
+                sub_nets: O::sub_nets,
+            },
         }
     }
 
@@ -89,6 +128,18 @@ impl Registration {
     /// Where it was registered.
     pub fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// Whether the operator runs nets that its arguments hold: a [`ControlOperator`].
+    pub fn runs_nets(&self) -> bool {
+        matches!(self.create, Create::Control { .. })
+    }
+
+    fn create<'a>(&self, args: &Args<'a>) -> Result<Created<'a>, ArgError> {
+        match self.create {
+            Create::Operator(create) => create(args).map(Created::Operator),
+            Create::Control { create, sub_nets } => Ok(Created::Control(create(args)?, sub_nets(args)?)),
+        }
     }
 
     fn key(&self) -> (&'static str, DeviceType, &'static str) {
@@ -205,12 +256,12 @@ impl OpRegistry {
     /// Makes the operator of a definition that passed its schema: the engines that it names, in their
     /// order, then the default one. An engine that is not registered, or does not serve these
     /// arguments, is passed over.
-    pub(crate) fn create(
+    pub(crate) fn create<'a>(
         &self,
         def: &OperatorDef,
         device: DeviceType,
-        args: &Args<'_>,
-    ) -> Result<(Box<dyn Operator>, &Registration), CreateError> {
+        args: &Args<'a>,
+    ) -> Result<(Created<'a>, &Registration), CreateError> {
         let Some(entry) = self.types.get(def.r#type()) else {
             return Err(CreateError::NotRegistered(self.explain_missing(def.r#type())));
         };
@@ -218,7 +269,7 @@ impl OpRegistry {
         let named = def.engine().split(',').filter(|engine| !matches!(*engine, "" | "DEFAULT"));
         for engine in named.chain([""]) {
             let Some(registration) = entry.find(device, engine) else { continue };
-            match (registration.create)(args) {
+            match registration.create(args) {
                 Ok(operator) => return Ok((operator, registration)),
                 Err(error) if matches!(error.problem, ArgProblem::Unsupported(_)) => {
                     unsupported = Some(error)
@@ -230,6 +281,13 @@ impl OpRegistry {
             Some(error) => CreateError::Arg(error),
             None => CreateError::NotRegistered(entry.explain_no_engine(def, device)),
         })
+    }
+
+    /// The nets within an operator; none where its arguments cannot be read, which making it tells.
+    pub(crate) fn sub_nets<'a>(&'a self, def: &'a OperatorDef) -> Vec<SubNet<'a>> {
+        let Some(entry) = self.types.get(def.r#type()) else { return Vec::new() };
+        let Create::Control { sub_nets, .. } = entry.registrations[0].create else { return Vec::new() };
+        Args::new(def, entry.schema()).and_then(|args| sub_nets(&args)).unwrap_or_default()
     }
 
     /// Why an operator type is not there, and what to do about it.
@@ -316,9 +374,14 @@ impl OpRegistryBuilder {
     /// Adds an operator for the processor as an engine of its type.
     #[track_caller]
     pub fn operator_with_engine<O: OperatorType>(mut self, engine: &'static str) -> OpRegistryBuilder {
-        let caller = std::panic::Location::caller();
-        let origin = Origin { package: "an explicit registry", file: caller.file(), line: caller.line() };
-        self.registrations.push(Registration::cpu::<O>(engine, origin));
+        self.registrations.push(Registration::cpu::<O>(engine, Origin::of_caller()));
+        self
+    }
+
+    /// Adds a control operator.
+    #[track_caller]
+    pub fn control_operator<O: ControlOperatorType>(mut self) -> OpRegistryBuilder {
+        self.registrations.push(Registration::control::<O>(Origin::of_caller()));
         self
     }
 
@@ -355,6 +418,24 @@ macro_rules! register_cpu_operator {
                 $engine,
                 $crate::Origin { package: env!("CARGO_PKG_NAME"), file: file!(), line: line!() },
             )
+        }
+    };
+}
+
+/// Makes a [`ControlOperatorType`] known to [`OpRegistry::linked`].
+///
+/// ```text
+/// register_control_operator!(IfOp);
+/// ```
+#[macro_export]
+macro_rules! register_control_operator {
+    ($operator:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::Registration::control::<$operator>($crate::Origin {
+                package: env!("CARGO_PKG_NAME"),
+                file: file!(),
+                line: line!(),
+            })
         }
     };
 }

@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use caffe2_proto::{DeviceOption, NetDef, OperatorDef};
+use hashbrown::HashSet;
 
-use super::check::unfed_inputs;
-use super::{Net, NetInfo, Node, OpInfo};
+use super::check::{check_definition, unfed_inputs};
+use super::{Net, NetInfo, Node, OpInfo, Work};
 use crate::Args;
 use crate::access::{Slot, Wiring};
+use crate::control::{BuiltSubNet, MAX_NESTING, SubNet, nested_writes};
 use crate::error::{Error, ErrorKind, OpLabel};
 use crate::op_error::{ArgError, OpError};
-use crate::registry::{CreateError, DeviceType, OpRegistry, Registration};
+use crate::registry::{CreateError, Created, DeviceType, OpRegistry, Registration};
 use crate::workspace::Transaction;
 
 /// Builds a net whose definition was checked.
@@ -19,13 +21,14 @@ pub(crate) fn build_net(
     registry: &OpRegistry,
     blobs: &mut Transaction<'_>,
 ) -> Result<Net, Error> {
-    let unfed = unfed_inputs(def, |name| blobs.exists(name));
+    let nested: Vec<_> = def.op.iter().map(|op| nested_writes(op, registry)).collect();
+    let unfed = unfed_inputs(def, &nested, |name| blobs.exists(name));
     if !unfed.is_empty() {
         let message = "blobs that the net reads do not exist; feed them, or run the init net first";
         return Err(Error::new(ErrorKind::MissingInput, message).detail(unfed).of_net(def.name()));
     }
     // A net that writes a name works on the workspace's own blob throughout, see `Workspace`.
-    for name in def.op.iter().flat_map(|op| &op.output) {
+    for name in def.op.iter().flat_map(|op| &op.output).chain(nested.iter().flatten()) {
         blobs.own(name);
     }
     let mut nodes = Vec::with_capacity(def.op.len());
@@ -59,12 +62,41 @@ pub(crate) fn build_operator(
         let message = format!("input blobs {} do not exist", missing.join(", "));
         return Err(Error::new(ErrorKind::MissingInput, message));
     }
-    let args = Args::new(def, schema).map_err(argument_error)?;
-    let (operator, registration) = registry.create(def, device, &args).map_err(|e| match e {
+    let args = Args::new(def, schema).map_err(argument_error)?.of_net(net_device);
+    let (created, registration) = registry.create(def, device, &args).map_err(|e| match e {
         CreateError::NotRegistered(message) => Error::new(ErrorKind::NotRegistered, message),
         CreateError::Arg(error) => argument_error(error),
     })?;
-    Ok((Node { operator, wiring: wire(def, blobs) }, describe(def, registration, blobs, position)))
+    let node = match created {
+        Created::Operator(operator) => Node { work: Work::Operator(operator), wiring: wire(def, blobs) },
+        Created::Control(operator, nets) => {
+            nested_writes(def, registry).iter().for_each(|name| _ = blobs.own(name));
+            let wiring = wire(def, blobs);
+            let nets = nets.into_iter().map(|sub| build_sub_net(sub, registry, blobs));
+            Node { work: Work::Control(operator, nets.collect::<Result<_, _>>()?), wiring }
+        }
+    };
+    Ok((node, describe(def, registration, blobs, position)))
+}
+
+fn build_sub_net(
+    sub: SubNet<'_>,
+    registry: &OpRegistry,
+    blobs: &mut Transaction<'_>,
+) -> Result<BuiltSubNet, Error> {
+    let SubNet { argument, net, bindings } = sub;
+    let built = blobs.nested(bindings, |blobs| {
+        check_definition(net, registry)?;
+        build_net(net, registry, blobs)
+    });
+    match built {
+        Some(Ok(net)) => Ok(BuiltSubNet { argument, net }),
+        Some(Err(error)) => Err(Error::nested(argument, error)),
+        None => {
+            let problem = format!("nets lie within each other more than {MAX_NESTING} deep");
+            Err(argument_error(ArgError::value(argument, problem)))
+        }
+    }
 }
 
 fn argument_error(error: ArgError) -> Error {
@@ -89,16 +121,19 @@ fn device_of(def: &OperatorDef, net_device: Option<&DeviceOption>) -> Result<Dev
 fn wire(def: &OperatorDef, blobs: &mut Transaction<'_>) -> Wiring {
     // Outputs first: one of the parent's name becomes a blob of the workspace, which an input of that
     // name then is too.
-    let outputs: Vec<Slot> = def
+    let mut seen: HashSet<&str> =
+        HashSet::with_capacity(if def.output.len() > 1 { def.output.len() } else { 0 });
+    let mut outputs: Vec<Slot> = def
         .output
         .iter()
-        .enumerate()
-        .map(|(at, name)| {
-            let last = !def.output[at + 1..].contains(name);
+        .rev()
+        .map(|name| {
+            let last = def.output.len() == 1 || seen.insert(name);
             let index = if last { blobs.own(name) } else { blobs.nameless() };
             Slot { level: 0, index }
         })
         .collect();
+    outputs.reverse();
     let inputs = def.input.iter().filter_map(|name| blobs.find(name));
     Wiring::new(inputs, &outputs)
 }

@@ -100,18 +100,23 @@ fn loose_ends(net: &NetDef) -> Vec<String> {
     lines
 }
 
-/// A line for each blob that operators read before anybody made it.
-pub(super) fn unfed_inputs(net: &NetDef, exists: impl Fn(&str) -> bool) -> Vec<String> {
+/// A line for each blob that operators read before anybody made it. `nested` is what the nets within each operator
+/// write.
+pub(super) fn unfed_inputs(
+    net: &NetDef,
+    nested: &[Vec<String>],
+    exists: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let mut written: HashSet<&str> = HashSet::new();
     let mut unfed: Vec<(&str, &OperatorDef, usize)> = Vec::new();
     let mut seen: HashSet<&str> = HashSet::new();
-    for (position, op) in net.op.iter().enumerate() {
+    for (position, (op, nested)) in net.op.iter().zip(nested).enumerate() {
         for input in &op.input {
             if !written.contains(input.as_str()) && !exists(input) && seen.insert(input) {
                 unfed.push((input, op, position));
             }
         }
-        written.extend(op.output.iter().map(String::as_str));
+        written.extend(op.output.iter().chain(nested).map(String::as_str));
     }
     unfed
         .into_iter()

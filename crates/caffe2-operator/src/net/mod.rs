@@ -5,8 +5,11 @@ mod check;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::access::{BlobAccess, Wiring};
-use crate::error::{Error, ErrorKind, OpLabel};
+use crate::control::{BuiltSubNet, ControlIo, ControlOperator};
+use crate::error::{Error, OpLabel};
 use crate::io::{OpIo, RunResources};
 use crate::observer::Observer;
 use crate::op_error::OpError;
@@ -101,8 +104,36 @@ pub struct Net {
 
 /// An operator with its blobs.
 pub(crate) struct Node {
-    pub(crate) operator: Box<dyn Operator>,
+    pub(crate) work: Work,
     pub(crate) wiring: Wiring,
+}
+
+/// What a node does.
+pub(crate) enum Work {
+    Operator(Box<dyn Operator>),
+    Control(Box<dyn ControlOperator>, Box<[BuiltSubNet]>),
+}
+
+impl Node {
+    #[inline]
+    pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), OpError> {
+        run.stop.check()?;
+        match &mut self.work {
+            Work::Operator(operator) => operator.run(&mut OpIo::new(access.borrow(&self.wiring), run)),
+            Work::Control(operator, nets) => {
+                operator.run(&mut ControlIo { nets, wiring: &self.wiring, access: access.reborrow(), run })
+            }
+        }
+    }
+
+    /// The blobs of the workspace that the operator and the nets within it hold, once for each use.
+    pub(crate) fn own_slots(&mut self) -> SmallVec<[u32; 8]> {
+        let mut slots: SmallVec<[u32; 8]> = self.wiring.own_slots().collect();
+        if let Work::Control(_, nets) = &mut self.work {
+            nets.iter_mut().for_each(|sub| slots.extend(sub.net.own_slots()));
+        }
+        slots
+    }
 }
 
 impl Net {
@@ -111,7 +142,8 @@ impl Net {
         &self.info
     }
 
-    /// Has `observer` watch the net from now on. The same observer twice counts once.
+    /// Has `observer` watch the net from now on; nets within its operators count as part of these. The same observer
+    /// twice counts once.
     pub fn attach(&mut self, observer: Arc<dyn Observer>) {
         if !self.observers.iter().any(|o| Arc::ptr_eq(o, &observer)) {
             self.observers.push(observer);
@@ -131,11 +163,12 @@ impl Net {
 
     /// The blobs of the workspace that the operators hold, once for each use.
     pub(crate) fn own_slots(&mut self) -> Vec<u32> {
-        self.nodes_mut().iter().flat_map(|node| node.wiring.own_slots()).collect()
+        self.nodes_mut().iter_mut().flat_map(Node::own_slots).collect()
     }
 
     /// Runs all operators in order.
     pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), Error> {
+        run.stop.check().map_err(|stopped| Error::from(stopped).of_net(&self.info.name))?;
         let watched =
             !self.observers.is_empty() || tracing::enabled!(target: "caffe2::net", tracing::Level::TRACE);
         let failed = if watched { self.run_watched(access, run) } else { self.run_plainly(access, run) };
@@ -147,8 +180,7 @@ impl Net {
 
     fn run_plainly(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Option<(usize, OpError)> {
         for (position, node) in self.nodes_mut().iter_mut().enumerate() {
-            let mut io = OpIo::new(access.borrow(&node.wiring), run);
-            if let Err(error) = node.operator.run(&mut io) {
+            if let Err(error) = node.run(access, run) {
                 return Some((position, error));
             }
         }
@@ -167,7 +199,7 @@ impl Net {
             )
             .entered();
             observers.iter().for_each(|o| o.op_start(info, op));
-            let result = node.operator.run(&mut OpIo::new(access.borrow(&node.wiring), run));
+            let result = node.run(access, run);
             observers.iter().for_each(|o| o.op_stop(info, op, result.is_ok()));
             if let Err(error) = result {
                 failed = Some((op.position, error));
@@ -251,7 +283,6 @@ pub(crate) fn describe_op_failure(
             None => format!("`{name}`"),
         })
         .collect();
-    let kind = if matches!(cause, OpError::Arg(_)) { ErrorKind::Argument } else { ErrorKind::Run };
-    let error = Error::new(kind, message).caused_by(cause);
+    let error = Error::new(cause.kind(), message).caused_by(cause);
     if inputs.is_empty() { error } else { error.detail([format!("inputs: {}", inputs.join(", "))]) }
 }

@@ -367,6 +367,14 @@ pub(crate) fn read_single<T: ArgType>(arg: &Argument) -> Result<T, ArgError> {
     }
 }
 
+/// The net in `arg`, not copied.
+pub(crate) fn read_net(arg: &Argument) -> Result<&NetDef, ArgError> {
+    let wrong = || ArgProblem::Field { wanted: ArgKind::Net.field(), found: fields_set(arg) };
+    let net = arg.n.as_deref().ok_or_else(|| ArgError::new(arg.name(), wrong()))?;
+    warn_of_ignored_fields(arg, ArgKind::Net);
+    Ok(net)
+}
+
 /// The list in `arg`. An argument without any value is an empty list. Where Caffe2 silently reads
 /// an argument whose list stands in another field as empty, this is an error.
 pub(crate) fn read_elements<T: ArgElement>(

@@ -5,7 +5,7 @@ mod counts;
 mod verify;
 
 pub use arguments::{ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, IntoArgDefault};
-pub(crate) use arguments::{read_elements, read_single};
+pub(crate) use arguments::{read_elements, read_net, read_single};
 pub use counts::{Counts, IntoCountRange};
 pub use verify::SchemaError;
 
@@ -79,6 +79,7 @@ struct Joint {
 enum InPlace {
     Pairs(&'static [(usize, usize)]),
     If(fn(usize, usize) -> bool),
+    Any,
 }
 
 impl InPlace {
@@ -86,6 +87,7 @@ impl InPlace {
         match self {
             InPlace::Pairs(pairs) => pairs.contains(&(input, output)),
             InPlace::If(holds) => holds(input, output),
+            InPlace::Any => true,
         }
     }
 }
@@ -209,6 +211,21 @@ impl OpSchema {
     /// The pairs (input, output) that may be the same blob, as a predicate.
     pub fn allow_in_place_if(mut self, allowed: fn(usize, usize) -> bool) -> OpSchema {
         self.allow_in_place = InPlace::If(allowed);
+        self
+    }
+
+    /// Whether some pair of an input and an output may not, or must, be the same blob.
+    fn rules_in_place(&self) -> bool {
+        !matches!(self.allow_in_place, InPlace::Any) || self.may_enforce_in_place()
+    }
+
+    fn may_enforce_in_place(&self) -> bool {
+        !matches!(self.enforce_in_place, InPlace::Pairs([]))
+    }
+
+    /// Any input and any output may be the same blob.
+    pub fn allow_any_in_place(mut self) -> OpSchema {
+        self.allow_in_place = InPlace::Any;
         self
     }
 

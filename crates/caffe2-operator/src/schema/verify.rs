@@ -1,6 +1,7 @@
 //! Holding a definition against its schema.
 
 use caffe2_proto::OperatorDef;
+use hashbrown::HashSet;
 
 use super::{ArgDefault, OpSchema};
 
@@ -103,6 +104,9 @@ impl OpSchema {
     }
 
     fn verify_in_place(&self, def: &OperatorDef) -> Result<(), SchemaError> {
+        if !self.rules_in_place() || !self.may_break_in_place_rules(def) {
+            return Ok(());
+        }
         for (output, output_blob) in def.output.iter().enumerate() {
             for (input, input_blob) in def.input.iter().enumerate() {
                 if input_blob == output_blob {
@@ -117,6 +121,16 @@ impl OpSchema {
             }
         }
         Ok(())
+    }
+
+    /// Whether the pairs of inputs and outputs must be looked at one by one. Where there are many, only blobs that are
+    /// both can break a rule, unless one wants them to be.
+    fn may_break_in_place_rules(&self, def: &OperatorDef) -> bool {
+        if def.input.len() * def.output.len() <= 64 || self.may_enforce_in_place() {
+            return true;
+        }
+        let outputs: HashSet<&str> = def.output.iter().map(String::as_str).collect();
+        def.input.iter().any(|input| outputs.contains(input.as_str()))
     }
 }
 

@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use caffe2_kernels::Threads;
 use caffe2_proto::{NetDef, OperatorDef, PlanDef};
@@ -15,10 +16,11 @@ use smallvec::SmallVec;
 use crate::access::BlobAccess;
 use crate::blob::Blob;
 use crate::error::{Error, ErrorKind, OpLabel};
-use crate::io::{OpIo, RunResources};
+use crate::io::RunResources;
 use crate::net::{Net, build_net, build_operator, check_definition, describe_op_failure};
 use crate::observer::Observer;
 use crate::registry::OpRegistry;
+use crate::stop::{CancelToken, StopRules};
 
 use table::BlobTable;
 pub(crate) use table::Transaction;
@@ -90,7 +92,11 @@ impl Workspace {
             table: BlobTable::default(),
             nets: BTreeMap::new(),
             observers: Observers::default(),
-            run: RunResources { threads: Threads::all(), budget: MemoryBudget::new(DEFAULT_MEMORY_LIMIT) },
+            run: RunResources {
+                threads: Threads::all(),
+                budget: MemoryBudget::new(DEFAULT_MEMORY_LIMIT),
+                stop: StopRules::default(),
+            },
         }
     }
 
@@ -99,7 +105,7 @@ impl Workspace {
         Workspace { registry: Some(registry), ..Workspace::new() }
     }
 
-    /// A workspace that sees the blobs of `parent`, and has its registry, threads and memory limit; what
+    /// A workspace that sees the blobs of `parent`, and has its registry, threads, limits and [`CancelToken`]; what
     /// the two allocate counts together.
     pub fn child(parent: Arc<Workspace>) -> Workspace {
         Workspace {
@@ -134,6 +140,22 @@ impl Workspace {
     /// The budget that operators' allocations are charged to: its limit, what is used, the peak.
     pub fn memory(&self) -> &MemoryBudget {
         &self.run.budget
+    }
+
+    /// Sets how long a run may take from now on: of a net, an operator, or a whole plan; `None` for as long as it
+    /// takes. Looked at between operators: one that has begun is not interrupted.
+    pub fn set_time_limit(&mut self, limit: Option<Duration>) {
+        self.run.stop.time_limit = limit;
+    }
+
+    /// How long a run may take.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.run.stop.time_limit
+    }
+
+    /// The token that ends runs of this workspace and of those that are made from it with [`Workspace::child`].
+    pub fn cancel_token(&self) -> CancelToken {
+        self.run.stop.token.clone()
     }
 
     /// The operators that the workspace knows.
@@ -307,8 +329,19 @@ impl Workspace {
     /// Runs a net.
     ///
     /// # Errors
-    /// When there is none of that name, or an operator fails.
+    /// When there is none of that name, an operator fails, or the run is ended before it is done.
     pub fn run_net(&mut self, name: &str) -> Result<(), Error> {
+        self.run.stop.begin();
+        self.go_on_with_net(name)
+    }
+
+    /// Fails when the run that is going on is to end.
+    pub(crate) fn check_stop(&self) -> Result<(), Error> {
+        self.run.stop.check().map_err(Error::from)
+    }
+
+    /// Runs a net as a part of the run that is going on.
+    pub(crate) fn go_on_with_net(&mut self, name: &str) -> Result<(), Error> {
         let ancestors = ancestors(self.parent.as_deref());
         let Some(net) = self.nets.get_mut(name) else {
             return Err(Error::new(ErrorKind::Net, format!("there is no net `{name}`")));
@@ -322,6 +355,7 @@ impl Workspace {
     /// As [`Workspace::create_net`] and [`Workspace::run_net`].
     pub fn run_net_once(&mut self, def: &NetDef) -> Result<(), Error> {
         let mut net = self.build(def)?;
+        self.run.stop.begin();
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
             net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
@@ -340,12 +374,13 @@ impl Workspace {
         let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
         let (mut node, info) =
             build_operator(def, None, &registry, &mut blobs, 0).map_err(|e| e.of_op(label()))?;
-        let held: SmallVec<[u32; 8]> = node.wiring.own_slots().collect();
+        let held = node.own_slots();
         blobs.commit(&held);
+        self.run.stop.begin();
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
             let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
-            let result = node.operator.run(&mut OpIo::new(access.borrow(&node.wiring), &self.run));
+            let result = node.run(&mut access, &self.run);
             result.map_err(|e| describe_op_failure(&info, &node.wiring, e, &mut access).of_op(label()))
         };
         for at in held {
@@ -362,6 +397,7 @@ impl Workspace {
     /// # Errors
     /// When the plan makes no sense, wants what is not served, or a net of it fails.
     pub fn run_plan(&mut self, plan: &PlanDef) -> Result<(), Error> {
+        self.run.stop.begin();
         crate::plan::run(self, plan)
     }
 

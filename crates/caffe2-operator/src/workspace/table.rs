@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::Workspace;
 use crate::access::Slot;
 use crate::blob::Blob;
+use crate::control::MAX_NESTING;
 
 /// The blobs of a workspace. A slot lives as long as it has a name or a net uses it, so that renaming or
 /// removing a name never takes a blob from under a net.
@@ -124,11 +125,31 @@ pub(crate) struct Transaction<'a> {
     created: Vec<Arc<str>>,
     nameless: Vec<u32>,
     committed: bool,
+    /// How many operators there are around the net that is built now.
+    depth: usize,
+    /// Of the nets around it that have names of their own, the innermost last.
+    scopes: Vec<Scope>,
+}
+
+/// The names of a net that has its own.
+struct Scope {
+    /// Names of the scope around it, by the name here.
+    bindings: HashMap<String, String>,
+    /// Blobs without a name elsewhere.
+    locals: HashMap<String, u32>,
 }
 
 impl<'a> Transaction<'a> {
     pub(crate) fn new(table: &'a mut BlobTable, parent: Option<&'a Workspace>) -> Transaction<'a> {
-        Transaction { table, parent, created: Vec::new(), nameless: Vec::new(), committed: false }
+        Transaction {
+            table,
+            parent,
+            created: Vec::new(),
+            nameless: Vec::new(),
+            committed: false,
+            depth: 0,
+            scopes: Vec::new(),
+        }
     }
 
     /// Whether the workspace or an ancestor has the blob.
@@ -138,6 +159,19 @@ impl<'a> Transaction<'a> {
 
     /// Where the blob is: in the workspace, else in the nearest ancestor that has it.
     pub(crate) fn find(&self, name: &str) -> Option<Slot> {
+        self.find_from(self.scopes.len(), name)
+    }
+
+    /// Where the innermost of so many scopes sees the blob.
+    fn find_from(&self, scopes: usize, name: &str) -> Option<Slot> {
+        let Some(at) = scopes.checked_sub(1) else { return self.find_in_workspaces(name) };
+        match self.scopes[at].locals.get(name) {
+            Some(&index) => Some(Slot { level: 0, index }),
+            None => self.find_from(at, self.scopes[at].bindings.get(name)?),
+        }
+    }
+
+    fn find_in_workspaces(&self, name: &str) -> Option<Slot> {
         if let Some(index) = self.table.find(name) {
             return Some(Slot { level: 0, index });
         }
@@ -156,6 +190,24 @@ impl<'a> Transaction<'a> {
     /// The slot of the workspace's own blob of this name. One that only an ancestor has is made, and
     /// starts with the ancestor's content, shared until it is written.
     pub(crate) fn own(&mut self, name: &str) -> u32 {
+        self.own_from(self.scopes.len(), name)
+    }
+
+    fn own_from(&mut self, scopes: usize, name: &str) -> u32 {
+        let Some(at) = scopes.checked_sub(1) else { return self.own_in_workspace(name) };
+        if let Some(outer) = self.scopes[at].bindings.get(name) {
+            let outer = outer.clone();
+            return self.own_from(at, &outer);
+        }
+        if let Some(&index) = self.scopes[at].locals.get(name) {
+            return index;
+        }
+        let index = self.nameless();
+        self.scopes[at].locals.insert(name.to_owned(), index);
+        index
+    }
+
+    fn own_in_workspace(&mut self, name: &str) -> u32 {
         if let Some(at) = self.table.find(name) {
             return at;
         }
@@ -175,6 +227,25 @@ impl<'a> Transaction<'a> {
     /// The name as the tables hold it, so that nets share it.
     pub(crate) fn shared_name(&self, name: &str) -> Arc<str> {
         self.table.shared_name(name).unwrap_or_else(|| Arc::from(name))
+    }
+
+    /// Calls `build` for a net within an operator, which has names of its own if there are bindings: only those bound
+    /// are seen from outside, by the names they have here. `None` when nets lie too deep within each other.
+    pub(crate) fn nested<R>(
+        &mut self,
+        bindings: Option<HashMap<String, String>>,
+        build: impl FnOnce(&mut Self) -> R,
+    ) -> Option<R> {
+        if self.depth == MAX_NESTING {
+            return None;
+        }
+        let outer = self.scopes.len();
+        self.scopes.extend(bindings.map(|bindings| Scope { bindings, locals: HashMap::new() }));
+        self.depth += 1;
+        let built = build(self);
+        self.depth -= 1;
+        self.scopes.truncate(outer);
+        Some(built)
     }
 
     /// Keeps what was made, on behalf of a net that uses these slots.
