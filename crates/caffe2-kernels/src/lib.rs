@@ -9,6 +9,7 @@
 //! | [`elementwise`] | one operand, two operands with broadcasting, sums of many; apart or in place |
 //! | [`gemm`] | matrix products, with bias |
 //! | [`conv`] | convolution in one to three dimensions, NCHW and NHWC, groups |
+//! | [`conv_transpose`] | transposed convolution of planes, NCHW and NHWC, groups |
 //! | [`pool`] | maximum and average over windows |
 //! | [`softmax`] | softmax of rows |
 //! | [`transpose`] | permutation of dimensions |
@@ -55,6 +56,7 @@
 
 mod band;
 pub mod conv;
+pub mod conv_transpose;
 pub mod dequant;
 pub mod elementwise;
 mod error;
