@@ -10,7 +10,7 @@
 
 use caffe2_operator::proto::bytes::Bytes;
 use caffe2_operator::{
-    ArgError, Args, DataType, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Tensor,
+    ArgError, Args, DataType, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape, Tensor,
     TensorError, TensorInfo, register_cpu_operator,
 };
 
@@ -51,22 +51,26 @@ impl OperatorType for ConstantFillOp {
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
-        let data_type = data_type_of(args)?;
+        let data_type = data_type_of(args, TYPES)?;
         Ok(ConstantFillOp { shape: FillShape::read(args)?, value: value_of(args, data_type)?, data_type })
     }
 }
 
-/// The type that `dtype` says, or else the field that holds `value`.
-fn data_type_of(args: &Args<'_>) -> Result<DataType, ArgError> {
+/// The types that `ConstantFill` makes; strings are last.
+pub(crate) const TYPES: &[DataType] = &{
     use DataType::{Bool, Double, Float, Int8, Int16, Int32, Int64, String, UInt8, UInt16};
-    const SUPPORTED: &[DataType] = &[Float, Double, Bool, Int8, Int16, Int32, Int64, UInt8, UInt16, String];
+    [Float, Double, Bool, Int8, Int16, Int32, Int64, UInt8, UInt16, String]
+};
+
+/// The type that `dtype` says, one of the `supported`, or else the field that holds `value`.
+pub(crate) fn data_type_of(args: &Args<'_>, supported: &[DataType]) -> Result<DataType, ArgError> {
     if let Some(number) = args.get_optional::<i32>("dtype")? {
-        return data_type::by_number(number, SUPPORTED);
+        return data_type::by_number(number, supported);
     }
     match args.raw("value")? {
-        None => Ok(Float),
-        Some(value) if value.f.is_some() => Ok(Float),
-        Some(value) if value.i.is_some() => Ok(Int64),
+        None => Ok(DataType::Float),
+        Some(value) if value.f.is_some() => Ok(DataType::Float),
+        Some(value) if value.i.is_some() => Ok(DataType::Int64),
         Some(_) => {
             Err(ArgError::value("value", "expected a number in field `f` or `i`, as there is no `dtype`"))
         }
@@ -74,7 +78,7 @@ fn data_type_of(args: &Args<'_>) -> Result<DataType, ArgError> {
 }
 
 /// The value, as a tensor of one element.
-fn value_of(args: &Args<'_>, data_type: DataType) -> Result<Tensor, ArgError> {
+pub(crate) fn value_of(args: &Args<'_>, data_type: DataType) -> Result<Tensor, ArgError> {
     macro_rules! scalar {
         ($($data_type:ident: $rust:ty),*) => {
             match data_type {
@@ -104,7 +108,28 @@ fn drop_sign_of_zero(value: &mut Tensor) {
 
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let shape = FillShape::read(context.args())?.infer(context)?;
-    Ok(vec![TensorInfo { data_type: Some(data_type_of(context.args())?), shape }])
+    let data_type = data_type_of(context.args(), TYPES)?;
+    value_of(context.args(), data_type)?;
+    if context.input_count() > 1 {
+        check_value(data_type, context.data_type(1), context.shape(1))?;
+    }
+    Ok(vec![TensorInfo { data_type: Some(data_type), shape }])
+}
+
+/// Whether the second input, as far as it is known, can be the value of a fill of type `wanted`.
+fn check_value(wanted: DataType, found: Option<DataType>, shape: Option<&Shape>) -> Result<(), OpError> {
+    if wanted == DataType::String {
+        return Err(OpError::input(1, "expected none for a fill with strings: the value is an argument"));
+    }
+    if let Some(found) = found.filter(|found| *found != wanted) {
+        return Err(OpError::Input { index: 1, source: TensorError::Type { wanted, found } });
+    }
+    match shape {
+        Some(shape) if shape.numel() != 1 => {
+            Err(OpError::input(1, format!("expected a value of one element, found {shape}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Operator for ConstantFillOp {
@@ -120,19 +145,8 @@ impl Operator for ConstantFillOp {
 impl ConstantFillOp {
     /// Takes over the value that the second input holds in this run.
     fn take_value(&mut self, io: &OpIo<'_>) -> Result<(), OpError> {
-        let (value, found, wanted) = (io.input(1)?, io.input_type(1)?, self.data_type);
-        if wanted == DataType::String {
-            return Err(OpError::input(1, "expected none for a fill with strings: the value is an argument"));
-        }
-        if found != wanted {
-            return Err(OpError::Input { index: 1, source: TensorError::Type { wanted, found } });
-        }
-        if value.numel() != 1 {
-            return Err(OpError::input(
-                1,
-                format!("expected a value of one element, found {}", value.shape()),
-            ));
-        }
+        let value = io.input(1)?;
+        check_value(self.data_type, Some(io.input_type(1)?), Some(value.shape()))?;
         self.value.copy_from(value).map_err(|source| OpError::Input { index: 1, source })?;
         drop_sign_of_zero(&mut self.value);
         Ok(())

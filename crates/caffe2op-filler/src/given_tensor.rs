@@ -19,7 +19,7 @@ use std::marker::PhantomData;
 use caffe2_operator::proto::bytes::Bytes;
 use caffe2_operator::{
     ArgElement, ArgError, Args, DataType, Element, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Tensor, TensorError, TensorInfo, register_cpu_operator,
+    OperatorType, Shape, Tensor, TensorError, TensorInfo, register_cpu_operator,
 };
 
 use crate::data_type;
@@ -49,6 +49,18 @@ pub trait Given: Sized + 'static {
     /// # Errors
     /// When there is one that does not fit the type.
     fn values(args: &Args<'_>) -> Result<Tensor, ArgError>;
+
+    /// The number of values, without a look at each.
+    ///
+    /// # Errors
+    /// When they are in another field than the type needs.
+    fn count(args: &Args<'_>) -> Result<usize, ArgError> {
+        match Self::data_type(args)? {
+            DataType::Float | DataType::Double => count_of::<f32>(args),
+            DataType::String => count_of::<Bytes>(args),
+            _ => count_of::<i64>(args),
+        }
+    }
 }
 
 /// The operator of each [`Given`]; see the [crate].
@@ -80,20 +92,30 @@ impl<G: Given> OperatorType for GivenTensorFillOp<G> {
 
 fn infer<G: Given>(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let shape = FillShape::read(context.args())?.infer(context)?;
-    Ok(vec![TensorInfo { data_type: Some(G::data_type(context.args())?), shape }])
+    let (data_type, count) = (G::data_type(context.args())?, G::count(context.args())?);
+    match shape {
+        Some(shape) if shape.numel() != count => Err(wrong_count(&shape, count).into()),
+        shape => Ok(vec![TensorInfo { data_type: Some(data_type), shape }]),
+    }
 }
 
 impl<G: Given> Operator for GivenTensorFillOp<G> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let shape = self.shape.resolve(io)?;
         io.output(0)?.share_reshaped(&self.values, &shape).map_err(|error| match error {
-            TensorError::Count { shape, found } => {
-                let message = format!("{found} values, but shape {shape} has {} elements", shape.numel());
-                ArgError::value("values", message).into()
-            }
+            TensorError::Count { shape, found } => wrong_count(&shape, found).into(),
             source => OpError::Output { index: 0, source },
         })
     }
+}
+
+fn wrong_count(shape: &Shape, found: usize) -> ArgError {
+    let message = format!("{found} values, but shape {shape} has {} elements", shape.numel());
+    ArgError::value("values", message)
+}
+
+fn count_of<T: ArgElement>(args: &Args<'_>) -> Result<usize, ArgError> {
+    Ok(args.elements::<T>("values")?.map_or(0, |values| values.len()))
 }
 
 fn numbers<T: ArgElement + Element>(args: &Args<'_>) -> Result<Tensor, ArgError> {
@@ -218,6 +240,11 @@ impl Given for u8 {
                 Err(ArgError::value("values", format!("expected exactly one string, found {}", other.len())))
             }
         }
+    }
+
+    fn count(args: &Args<'_>) -> Result<usize, ArgError> {
+        // The string is shared, not copied.
+        Ok(u8::values(args)?.numel())
     }
 }
 

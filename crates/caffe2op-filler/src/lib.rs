@@ -1,4 +1,6 @@
-//! Tensors of given values or of one constant: Caffe2's `GivenTensor*Fill` and `ConstantFill`.
+//! Tensors of given values, of one constant, of counted or of random values: Caffe2's `GivenTensor*Fill`,
+//! `ConstantFill`, `DiagonalFill`, `RangeFill`, `LengthsRangeFill`, `Range`, and `XavierFill`, `MSRAFill`,
+//! `GaussianFill`, `UniformFill`, `UniformIntFill`.
 //!
 //! These are what an `init_net` is made of.
 //!
@@ -19,19 +21,33 @@
 //!
 //! # The shape of the output
 //!
-//! All fills share these arguments (Caffe2 `filler_op.h`):
+//! All fills but `Range` and `LengthsRangeFill` share these arguments (Caffe2 `filler_op.h`):
 //!
 //! | argument | default | |
 //! |---|---|---|
 //! | `shape` | none | without an input: the shape; a scalar when absent |
 //! | `input_as_shape` | false | the input's values, not its own shape, are the shape |
 //! | `extra_shape` | none | dimensions behind those of the input |
+//!
+//! # Random numbers
+//!
+//! Each operator has a generator of its own (PCG), which starts from the `random_seed` of the operator's or the
+//! net's device option, or else from the names of its outputs, and goes on from run to run. The numbers are not
+//! those of Caffe2.
 #![forbid(unsafe_code)]
 
 mod constant;
 mod data_type;
+mod diagonal;
 mod given_tensor;
+mod random;
+mod range;
 mod shape;
+mod uniform;
 
 pub use constant::ConstantFillOp;
+pub use diagonal::DiagonalFillOp;
 pub use given_tensor::{Given, GivenTensorFillOp};
+pub use random::{Draw, Gaussian, Msra, RandomFillOp, Xavier};
+pub use range::{LengthsRangeFillOp, RangeFillOp, RangeOp};
+pub use uniform::{UniformElement, UniformFillOp};

@@ -1,6 +1,8 @@
 //! Where a fill takes the shape of its output from.
 
-use caffe2_operator::{ArgError, ArgProblem, Args, InferContext, OpError, OpIo, OpSchema, Shape};
+use caffe2_operator::{
+    ArgError, ArgProblem, Args, DataType, InferContext, OpError, OpIo, OpSchema, Shape, TensorError,
+};
 use smallvec::SmallVec;
 
 /// The shape of a fill's output.
@@ -61,12 +63,7 @@ impl FillShape {
             FillShape::InputValues(extra) => {
                 let x = io.peek(0)?;
                 let dims = x.as_slice::<i64>().map_err(|source| OpError::Input { index: 0, source })?;
-                if x.shape().rank() != 1 || dims.is_empty() {
-                    let found = x.shape();
-                    let message =
-                        format!("expected a shape: one dimension and at least one element, found {found}");
-                    return Err(OpError::input(0, message));
-                }
+                check_is_list(x.shape())?;
                 append(Shape::from_i64s(dims).map_err(|e| OpError::input(0, e.to_string()))?, extra)
             }
         }
@@ -77,7 +74,14 @@ impl FillShape {
         match self {
             FillShape::Given(shape) => Ok(Some(shape.clone())),
             FillShape::LikeInput(extra) => context.shape(0).map(|x| append(x.clone(), extra)).transpose(),
-            FillShape::InputValues(_) => Ok(None),
+            FillShape::InputValues(_) => {
+                if let Some(found) = context.data_type(0).filter(|found| *found != DataType::Int64) {
+                    let source = TensorError::Type { wanted: DataType::Int64, found };
+                    return Err(OpError::Input { index: 0, source });
+                }
+                context.shape(0).map_or(Ok(()), check_is_list)?;
+                Ok(None)
+            }
         }
     }
 }
@@ -85,6 +89,22 @@ impl FillShape {
 fn read_dims(args: &Args<'_>, name: &'static str) -> Result<Shape, ArgError> {
     Shape::from_i64s(&args.list::<i64>(name)?)
         .map_err(|e| ArgError::new(name, ArgProblem::Value(e.to_string())))
+}
+
+/// Whether an input of shape `found` can hold dimensions.
+fn check_is_list(found: &Shape) -> Result<(), OpError> {
+    if found.rank() == 1 && found.numel() > 0 {
+        return Ok(());
+    }
+    Err(OpError::input(0, format!("expected a shape: one dimension and at least one element, found {found}")))
+}
+
+/// Whether input `index`, of this shape, is a single value.
+pub(crate) fn check_is_one(index: usize, shape: &Shape) -> Result<(), OpError> {
+    if shape.numel() == 1 {
+        return Ok(());
+    }
+    Err(OpError::input(index, format!("expected one element, found {shape}")))
 }
 
 fn append(shape: Shape, extra: &[usize]) -> Result<Shape, OpError> {
@@ -99,6 +119,7 @@ fn append(shape: Shape, extra: &[usize]) -> Result<Shape, OpError> {
 mod tests {
     use super::*;
     use caffe2_operator::proto::OperatorDef;
+    use caffe2_operator::{OpRegistry, TensorInfo};
 
     fn read(def: OperatorDef) -> Result<FillShape, String> {
         let schema = FillShape::describe(OpSchema::new("Fill"));
@@ -141,5 +162,48 @@ mod tests {
         assert!(
             read(def().arg("shape", vec![2])).unwrap_err().contains("`shape`: expected none beside an input")
         );
+    }
+
+    #[test]
+    fn what_no_run_can_make_is_not_inferred() {
+        let registry = OpRegistry::linked().unwrap();
+        let infer = |def: OperatorDef, inputs: &[TensorInfo]| {
+            let def = def.inputs(["a", "b", "c"].into_iter().take(inputs.len())).output("y");
+            let schema = registry.schema(def.r#type()).unwrap();
+            let args = Args::new(&def, schema).unwrap();
+            schema.infer_outputs(&InferContext::new(&args, inputs)).map_err(|e| e.to_string())
+        };
+        let info = |data_type, dims: &[usize]| TensorInfo::new(data_type, Shape::new(dims).unwrap());
+        let op = OperatorDef::new;
+        let (like, two) = (info(DataType::Int64, &[2]), info(DataType::Float, &[2]));
+        for (def, inputs, why) in [
+            (op("RangeFill").arg("input_as_shape", 1), vec![two.clone()], "found one of float"),
+            (op("RangeFill").arg("input_as_shape", 1), vec![info(DataType::Int64, &[2, 2])], "found [2, 2]"),
+            (op("ConstantFill"), vec![like.clone(), like.clone()], "found one of int64"),
+            (op("ConstantFill"), vec![like.clone(), two.clone()], "a value of one element, found [2]"),
+            (op("ConstantFill").arg("dtype", 6).arg("value", 256), vec![], "256 does not fit u8"),
+            (
+                op("DiagonalFill").arg("shape", vec![2, 2]).arg("dtype", 1).arg("value", 2),
+                vec![],
+                "field `f`",
+            ),
+            (op("GaussianFill").arg("std", -1.0f32), vec![], "`std`"),
+            (op("GivenTensorIntFill").arg("values", vec![1, 2]), vec![], "2 values, but shape [] has 1"),
+            (op("GivenTensorFill").arg("values", vec![1]), vec![], "field `floats`"),
+            (
+                op("GivenTensorByteStringToUInt8Fill").arg("values", vec!["ab"]),
+                vec![],
+                "2 values, but shape []",
+            ),
+            (op("UniformFill"), vec![like.clone(), two.clone(), two.clone()], "one element, found [2]"),
+            (op("UniformIntFill"), vec![like.clone(), two.clone(), two.clone()], "found one of float"),
+            (op("LengthsRangeFill"), vec![info(DataType::Int32, &[])], "a vector of lengths, found []"),
+            (op("Range"), vec![like.clone()], "one element, found [2]"),
+        ] {
+            let error = infer(def, &inputs).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        let text = op("GivenTensorStringFill").arg("values", vec!["a", "b"]);
+        assert_eq!(infer(text, &[like]).unwrap(), [info(DataType::String, &[2])]);
     }
 }
