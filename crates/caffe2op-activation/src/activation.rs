@@ -1,6 +1,8 @@
 //! The operator that applies a function to every element of a float tensor.
 
-use caffe2_operator::{ArgError, Args, InOut, OpError, OpIo, OpSchema, Operator, OperatorType, Threads};
+use caffe2_operator::{
+    ArgError, Args, Cost, InOut, OpError, OpIo, OpSchema, Operator, OperatorType, Threads,
+};
 
 /// A function of one float: what tells one [`ActivationOp`] from another.
 pub trait Activation: Send + Sized + 'static {
@@ -8,6 +10,8 @@ pub trait Activation: Send + Sized + 'static {
     const TYPE: &'static str;
     /// Whether the output may replace the input, as a list of pairs.
     const IN_PLACE: &'static [(usize, usize)] = &[(0, 0)];
+    /// Multiplications for each element, of which `exp` and the like count as one.
+    const MACS: u64;
 
     /// Adds to the schema what is particular: documentation and arguments.
     fn describe(schema: OpSchema) -> OpSchema;
@@ -38,7 +42,8 @@ impl<A: Activation> OperatorType for ActivationOp<A> {
             .allow_in_place(A::IN_PLACE)
             .input("X", "float tensor")
             .output("Y", "float tensor of the same shape")
-            .infer_same_as_input(0);
+            .infer_same_as_input(0)
+            .cost(|context| Cost::with_macs(context, context.output_numel(0).saturating_mul(A::MACS)));
         A::describe(schema)
     }
 
@@ -52,5 +57,24 @@ impl<A: Activation> Operator for ActivationOp<A> {
         let elements = io.unary(0, 0)?;
         self.function.apply(io.threads(), elements);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caffe2_operator::proto::{NetDef, OperatorDef};
+    use caffe2_operator::{DataType, OpRegistry, Shape, TensorInfo, infer_net};
+
+    #[test]
+    fn only_functions_that_multiply_count_multiply_adds() {
+        let info = TensorInfo::new(DataType::Float, Shape::new(&[2, 3]).unwrap());
+        for (op, macs) in [("Relu", 0), ("Clip", 0), ("LeakyRelu", 6), ("Gelu", 12), ("PRelu", 6)] {
+            let def =
+                OperatorDef::new(op).inputs(["x", "w"].into_iter().take(1 + usize::from(op == "PRelu")));
+            let net = NetDef::new("n").op(def.output("y"));
+            let mut known = [("x".to_string(), info.clone())].into_iter().collect();
+            let inferred = infer_net(&OpRegistry::linked().unwrap(), &net, &mut known).unwrap();
+            assert_eq!((&inferred[0].outputs[0], inferred[0].cost.macs), (&info, macs), "{op}");
+        }
     }
 }

@@ -17,6 +17,7 @@ pub struct Relu;
 
 impl Activation for Relu {
     const TYPE: &'static str = "Relu";
+    const MACS: u64 = 0;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema.doc("Replaces negative values by 0: Y = max(X, 0). NaN stays NaN and -0 stays -0.")
@@ -40,6 +41,7 @@ pub struct LeakyRelu {
 
 impl Activation for LeakyRelu {
     const TYPE: &'static str = "LeakyRelu";
+    const MACS: u64 = 1;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema
@@ -65,6 +67,7 @@ pub struct Sigmoid;
 
 impl Activation for Sigmoid {
     const TYPE: &'static str = "Sigmoid";
+    const MACS: u64 = 1;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema.doc("The logistic function: Y = 1 / (1 + exp(-X)).").comparison(Comparison::Tolerance(1e-6))

@@ -36,6 +36,7 @@ pub struct Clip {
 
 impl Activation for Clip {
     const TYPE: &'static str = "Clip";
+    const MACS: u64 = 0;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema
@@ -73,6 +74,7 @@ pub struct HardSigmoid {
 
 impl Activation for HardSigmoid {
     const TYPE: &'static str = "HardSigmoid";
+    const MACS: u64 = 1;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema
@@ -105,6 +107,7 @@ pub struct ReluN {
 
 impl Activation for ReluN {
     const TYPE: &'static str = "ReluN";
+    const MACS: u64 = 0;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema.doc("Limits values to 0 to n: Y = min(max(X, 0), n). NaN stays NaN and -0 stays -0.").arg(
@@ -138,6 +141,7 @@ pub struct Softsign;
 
 impl Activation for Softsign {
     const TYPE: &'static str = "Softsign";
+    const MACS: u64 = 2;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema.doc(
@@ -168,6 +172,7 @@ pub struct ThresholdedRelu {
 
 impl Activation for ThresholdedRelu {
     const TYPE: &'static str = "ThresholdedRelu";
+    const MACS: u64 = 0;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema

@@ -9,9 +9,9 @@
 use caffe2_kernels::elementwise::{BinaryIo, Broadcast, binary_with, leaky_relu};
 use caffe2_operator::window::Order;
 use caffe2_operator::{
-    ArgError, Args, OpError, OpIo, OpSchema, Operator, OperatorType, register_cpu_operator,
+    ArgError, Args, Cost, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo,
+    register_cpu_operator,
 };
-use smallvec::SmallVec;
 
 /// The operator; see the [crate].
 #[derive(Debug)]
@@ -37,7 +37,8 @@ impl OperatorType for PReluOp {
             .input("X", "float tensor; with the order NCHW of at least two dimensions, otherwise of at least one")
             .input("slope", "float tensor of one element, or of as many as there are channels")
             .output("Y", "float tensor of X's shape")
-            .infer_same_as_input(0)
+            .infer(infer)
+            .cost(|context| Cost::with_macs(context, context.output_numel(0)))
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
@@ -49,47 +50,65 @@ impl OperatorType for PReluOp {
     }
 }
 
+impl PReluOp {
+    /// The dimension of the channels.
+    fn axis(&self, x: &Shape) -> Result<usize, OpError> {
+        let (axis, wanted) = match self.order {
+            Order::Nchw => (Some(1), "at least two dimensions"),
+            Order::Nhwc => (x.rank().checked_sub(1), "at least one dimension"),
+        };
+        let axis = axis.filter(|axis| *axis < x.rank());
+        axis.ok_or_else(|| OpError::input(0, format!("shape {x}, expected {wanted}")))
+    }
+
+    /// The dimension of the channels, once there are as many slopes, or one.
+    fn check(&self, x: &Shape, slopes: Option<usize>) -> Result<usize, OpError> {
+        let axis = self.axis(x)?;
+        match slopes {
+            Some(found) if found != 1 && found != x[axis] => {
+                let channels = x[axis];
+                let message = format!("{found} elements, expected 1 or the {channels} of X's channels");
+                Err(OpError::input(1, message))
+            }
+            _ => Ok(axis),
+        }
+    }
+}
+
+fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
+    let operator = PReluOp::from_args(context.args())?;
+    if let Some(x) = context.shape(0) {
+        operator.check(x, context.shape(1).map(Shape::numel))?;
+    }
+    Ok(vec![context.info(0)])
+}
+
 impl Operator for PReluOp {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        let x = io.input_shape(0)?;
-        // Channels and, as often as 1 is repeated, the dimensions behind them.
-        let channels = match (self.order, x.dims()) {
-            (Order::Nchw, [_, channels, behind @ ..]) => Ok((*channels, behind.len())),
-            (Order::Nhwc, [.., channels]) => Ok((*channels, 0)),
-            (Order::Nchw, _) => Err("at least two dimensions"),
-            (Order::Nhwc, _) => Err("at least one dimension"),
-        };
-        let (channels, behind) =
-            channels.map_err(|wanted| OpError::input(0, format!("shape {x}, expected {wanted}")))?;
         let slope = io.input_slice::<f32>(1)?;
+        let x = io.input_shape(0)?;
+        let axis = self.check(&x, Some(slope.len()))?;
         match slope {
             [slope] => leaky_relu(io.threads(), *slope, io.unary(0, 0)?),
-            _ if slope.len() == channels => {
-                let mut dims = SmallVec::<[usize; 6]>::from_elem(1, behind + 1);
-                dims[0] = channels;
-                self.scale_channels(io, &Broadcast::new(&x, &dims)?, slope)?;
-            }
-            _ => {
-                let found = slope.len();
-                return Err(OpError::input(
-                    1,
-                    format!("{found} elements, expected 1 or the {channels} of X's channels"),
-                ));
-            }
+            slopes => self.scale_channels(io, &x, axis, slopes)?,
         }
         Ok(())
     }
 }
 
 impl PReluOp {
-    fn scale_channels(&self, io: &mut OpIo<'_>, broadcast: &Broadcast, slope: &[f32]) -> Result<(), OpError> {
+    fn scale_channels(
+        &self,
+        io: &mut OpIo<'_>,
+        x: &Shape,
+        axis: usize,
+        slope: &[f32],
+    ) -> Result<(), OpError> {
+        let dims = [x.size_to(axis), x[axis], x.size_from(axis + 1)];
+        let broadcast = &Broadcast::new(&dims, &[x[axis], 1])?;
         let operands = match io.in_place_slice(0, 0)? {
             Some(a) => BinaryIo::IntoA { a, b: slope },
-            None => BinaryIo::Apart {
-                a: io.input_slice(0)?,
-                b: slope,
-                out: io.output_slice(0, broadcast.dims())?,
-            },
+            None => BinaryIo::Apart { a: io.input_slice(0)?, b: slope, out: io.output_slice(0, x)? },
         };
         let threads = io.threads();
         match self.order {

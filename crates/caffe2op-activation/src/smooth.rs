@@ -24,6 +24,7 @@ pub struct Elu {
 
 impl Activation for Elu {
     const TYPE: &'static str = "Elu";
+    const MACS: u64 = 2;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema
@@ -59,6 +60,7 @@ pub struct Gelu {
 
 impl Activation for Gelu {
     const TYPE: &'static str = "Gelu";
+    const MACS: u64 = 2;
     const IN_PLACE: &'static [(usize, usize)] = &[];
 
     fn describe(schema: OpSchema) -> OpSchema {
@@ -108,6 +110,7 @@ pub struct Selu {
 
 impl Activation for Selu {
     const TYPE: &'static str = "Selu";
+    const MACS: u64 = 3;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema
@@ -146,6 +149,7 @@ pub struct Softplus;
 
 impl Activation for Softplus {
     const TYPE: &'static str = "Softplus";
+    const MACS: u64 = 2;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema
@@ -168,6 +172,7 @@ pub struct Swish;
 
 impl Activation for Swish {
     const TYPE: &'static str = "Swish";
+    const MACS: u64 = 2;
     const IN_PLACE: &'static [(usize, usize)] = &[];
 
     fn describe(schema: OpSchema) -> OpSchema {
@@ -196,6 +201,7 @@ pub struct Tanh;
 
 impl Activation for Tanh {
     const TYPE: &'static str = "Tanh";
+    const MACS: u64 = 1;
 
     fn describe(schema: OpSchema) -> OpSchema {
         schema.doc("The hyperbolic tangent: Y = tanh(X).").comparison(Comparison::Tolerance(1e-6))

@@ -14,8 +14,8 @@ use std::marker::PhantomData;
 use caffe2_kernels::KernelError;
 use caffe2_kernels::elementwise::{Arithmetic, BinaryIo, BinaryOp, Broadcast, binary};
 use caffe2_operator::{
-    ArgError, Args, BroadcastRule, Element, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType,
-    Shape, TensorInfo, dispatch_input_type, register_cpu_operator,
+    ArgError, Args, BroadcastRule, Cost, DataType, Element, InferContext, OpError, OpIo, OpSchema, Operator,
+    OperatorType, Shape, TensorInfo, dispatch_input_type, register_cpu_operator,
 };
 
 /// What tells one [`ArithmeticOp`] from another.
@@ -28,6 +28,8 @@ pub trait Operation: 'static {
     const DOC: &'static str;
     /// The inputs that the output may replace, as pairs with output 0.
     const IN_PLACE: &'static [(usize, usize)] = &[(0, 0), (1, 0)];
+    /// Multiplications for each element of the result.
+    const MACS: u64 = 0;
     /// Where the operator differs from Caffe2's.
     const DIFFERENCES: &'static str = "";
 }
@@ -63,12 +65,14 @@ impl Operation for Sub {
 impl Operation for Mul {
     const TYPE: &'static str = "Mul";
     const OP: BinaryOp = BinaryOp::Mul;
+    const MACS: u64 = 1;
     const DOC: &'static str = "Multiplies two tensors element by element: C = A * B. Integers wrap around.";
 }
 
 impl Operation for Div {
     const TYPE: &'static str = "Div";
     const OP: BinaryOp = BinaryOp::Div;
+    const MACS: u64 = 1;
     const DOC: &'static str =
         "Divides two tensors element by element: C = A / B. Integers divide towards zero.";
     const IN_PLACE: &'static [(usize, usize)] = &[(0, 0)];
@@ -112,6 +116,7 @@ impl<O: Operation> OperatorType for ArithmeticOp<O> {
                 "tensor of the same type; its shape may not grow beyond that of an operand that it replaces",
             )
             .infer(infer)
+            .cost(|context| Cost::with_macs(context, context.output_numel(0).saturating_mul(O::MACS)))
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
@@ -120,10 +125,19 @@ impl<O: Operation> OperatorType for ArithmeticOp<O> {
 }
 
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
+    // Both have one type.
+    infer_result(context, context.data_type(0).or_else(|| context.data_type(1)))
+}
+
+/// A result of this type where the two inputs meet.
+pub(crate) fn infer_result(
+    context: &InferContext<'_>,
+    data_type: Option<DataType>,
+) -> Result<Vec<TensorInfo>, OpError> {
     let rule = BroadcastRule::read(context.args())?;
     let meet = |(a, b)| Ok::<_, OpError>(Shape::new(rule.meet(a, b)?.dims())?);
     let shape = context.shape(0).zip(context.shape(1)).map(meet).transpose()?;
-    Ok(vec![TensorInfo { data_type: context.data_type(0), shape }])
+    Ok(vec![TensorInfo { data_type, shape }])
 }
 
 impl<O: Operation> Operator for ArithmeticOp<O> {

@@ -3,6 +3,7 @@
 //! * `Add`, `Sub`, `Mul`, `Div`, `Pow`, which bring two shapes together, and `Scale`
 //! * `EQ`, `NE`, `LT`, `LE`, `GT`, `GE`, `And`, `Or`, `Xor`, whose results are truth values, and `Not`
 //! * `Sum`, `Mean`, `Max`, `Min`, `WeightedSum` of any number of tensors of one shape
+//! * `Mod`, the rest of dividing integers by one number
 //! * functions of one number: `Abs`, `Cbrt`, `Ceil`, `Cos`, `Cube`, `Exp`, `Floor`, `Log`, `Negative`, `Reciprocal`,
 //!   `Rsqrt`, `Sign`, `Sin`, `Sqr`, `Sqrt`, `Tan`
 //!
@@ -25,21 +26,28 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alike;
 mod arithmetic;
-mod many;
+mod extreme;
+mod modulo;
 mod pow;
 mod scale;
 mod sum;
+#[cfg(test)]
+mod testing;
 mod truth;
 mod unary;
+mod weighted_sum;
 
 pub use arithmetic::{Add, AddOp, ArithmeticOp, Div, DivOp, Mul, MulOp, Operation, Sub, SubOp};
-pub use many::{Extreme, ExtremeOp, Max, MeanOp, Min, WeightedSumOp};
+pub use extreme::{Extreme, ExtremeOp, Max, Min};
+pub use modulo::ModOp;
 pub use pow::PowOp;
 pub use scale::ScaleOp;
-pub use sum::SumOp;
+pub use sum::{MeanOp, SumOp};
 pub use truth::{And, CompareOp, Connective, EQ, GE, GT, LE, LT, LogicOp, NE, Or, Relation, Xor};
 pub use unary::{
     Abs, Cbrt, Ceil, Cos, Cube, Exp, Floor, Function, Log, Negative, Not, Reciprocal, Rsqrt, Sign, Sin, Sqr,
     Sqrt, Tan, UnaryOp,
 };
+pub use weighted_sum::WeightedSumOp;

@@ -9,8 +9,8 @@
 
 use caffe2_kernels::elementwise::{Broadcast, binary_with, map};
 use caffe2_operator::{
-    ArgError, Args, BroadcastRule, Comparison, OpError, OpIo, OpSchema, Operator, OperatorType,
-    register_cpu_operator,
+    ArgError, Args, BroadcastRule, Comparison, Cost, InferContext, OpError, OpIo, OpSchema, Operator,
+    OperatorType, Shape, TensorInfo, register_cpu_operator,
 };
 
 use crate::arithmetic::operands;
@@ -49,7 +49,8 @@ impl OperatorType for PowOp {
             .input("X", "float tensor")
             .input("exponent", "float tensor; the output may replace it, unless broadcast is set")
             .output("Y", "float tensor of X's shape")
-            .infer_same_as_input(0)
+            .infer(infer)
+            .cost(|context| Cost::with_macs(context, context.output_numel(0)))
             .comparison(Comparison::Tolerance(1e-6))
     }
 
@@ -80,14 +81,30 @@ impl OperatorType for PowOp {
     }
 }
 
-impl Operator for PowOp {
-    fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        self.compute(io)
+impl Exponent {
+    /// How the exponents that are input 1 meet elements of shape `x`.
+    fn meet(&self, x: &Shape, exponents: &Shape) -> Result<Broadcast, OpError> {
+        match self {
+            Exponent::Stretched(rule) => rule.meet(x, exponents),
+            _ if x == exponents => Ok(Broadcast::new(x, exponents)?),
+            _ => Err(OpError::input(
+                1,
+                format!("shape {exponents}, but input 0 has {x}; expected the same without `broadcast`"),
+            )),
+        }
     }
 }
 
-impl PowOp {
-    fn compute(&self, io: &mut OpIo<'_>) -> Result<(), OpError> {
+fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
+    let operator = PowOp::from_args(context.args())?;
+    if let (Some(x), Some(exponents)) = (context.shape(0), context.shape(1)) {
+        operator.exponent.meet(x, exponents)?;
+    }
+    Ok(vec![context.info(0)])
+}
+
+impl Operator for PowOp {
+    fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let broadcast = match &self.exponent {
             Exponent::One(exponent) => {
                 let exponent = *exponent;
@@ -95,18 +112,7 @@ impl PowOp {
                 return Ok(());
             }
             Exponent::Stretched(rule) => rule.meet_inputs(io)?,
-            Exponent::Each => {
-                let (x, exponents) = (io.peek(0)?.shape(), io.peek(1)?.shape());
-                if x != exponents {
-                    return Err(OpError::input(
-                        1,
-                        format!(
-                            "shape {exponents}, but input 0 has {x}; expected the same without `broadcast`"
-                        ),
-                    ));
-                }
-                Broadcast::new(x, exponents)?
-            }
+            Exponent::Each => self.exponent.meet(io.peek(0)?.shape(), io.peek(1)?.shape())?,
         };
         let operands = operands::<f32>(io, &broadcast)?;
         Ok(binary_with(io.threads(), &broadcast, operands, libm::powf)?)
@@ -117,6 +123,7 @@ register_cpu_operator!(PowOp);
 
 #[cfg(test)]
 mod tests {
+    use crate::testing::infer_of;
     use caffe2_operator::proto::OperatorDef;
     use caffe2_operator::{Tensor, Workspace};
 
@@ -155,5 +162,10 @@ mod tests {
         assert!(error.contains("input 1 `e`: shape [2], but input 0 has [2, 2]"), "{error}");
         let error = run(pow().arg("broadcast", true), 2, &[1.0, 2.0], "e").unwrap_err();
         assert!(error.contains("input 1 `e`"), "{error}");
+        let same = infer_of(pow(), &[&[2, 3], &[2, 3]]).unwrap();
+        assert_eq!((same.0.shape.unwrap().dims(), same.1), (&[2, 3][..], 6));
+        assert!(infer_of(pow(), &[&[2, 3], &[3]]).unwrap_err().contains("shape [3], but input 0 has [2, 3]"));
+        assert!(infer_of(pow().arg("broadcast", true), &[&[2, 3], &[3]]).is_ok());
+        assert!(infer_of(pow().arg("broadcast", true), &[&[2, 3], &[2]]).is_err());
     }
 }

@@ -8,7 +8,7 @@
 
 use caffe2_kernels::elementwise::scale;
 use caffe2_operator::{
-    ArgError, Args, OpError, OpIo, OpSchema, Operator, OperatorType, dispatch_input_type,
+    ArgError, Args, Cost, OpError, OpIo, OpSchema, Operator, OperatorType, dispatch_input_type,
     register_cpu_operator,
 };
 
@@ -31,6 +31,7 @@ impl OperatorType for ScaleOp {
             .input("X", "float or double tensor")
             .output("Y", "tensor of the same type and shape")
             .infer_same_as_input(0)
+            .cost(|context| Cost::with_macs(context, context.output_numel(0)))
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {

@@ -8,10 +8,10 @@ use std::marker::PhantomData;
 use caffe2_kernels::elementwise::{binary_with, zip_broadcast};
 use caffe2_operator::{
     ArgError, Args, BroadcastRule, DataType, Element, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, dispatch_input_type, register_cpu_operator,
+    OperatorType, TensorInfo, dispatch_input_type, register_cpu_operator,
 };
 
-use crate::arithmetic::operands;
+use crate::arithmetic::{infer_result, operands};
 
 /// What tells one [`CompareOp`] from another.
 pub trait Relation: 'static {
@@ -181,10 +181,7 @@ impl<C: Connective> Operator for LogicOp<C> {
 }
 
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
-    let rule = BroadcastRule::read(context.args())?;
-    let meet = |(a, b)| Ok::<_, OpError>(Shape::new(rule.meet(a, b)?.dims())?);
-    let shape = context.shape(0).zip(context.shape(1)).map(meet).transpose()?;
-    Ok(vec![TensorInfo { data_type: Some(DataType::Bool), shape }])
+    infer_result(context, Some(DataType::Bool))
 }
 
 #[cfg(test)]

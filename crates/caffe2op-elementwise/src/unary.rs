@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use caffe2_kernels::elementwise::map;
 use caffe2_kernels::vecmath;
 use caffe2_operator::{
-    ArgError, Args, Comparison, OpError, OpIo, OpSchema, Operator, OperatorType, dispatch_input_type,
+    ArgError, Args, Comparison, Cost, OpError, OpIo, OpSchema, Operator, OperatorType, dispatch_input_type,
     register_cpu_operator,
 };
 
@@ -26,6 +26,8 @@ pub trait Function: 'static {
     const IN_PLACE: &'static [(usize, usize)];
     /// How closely results are those of Caffe2.
     const COMPARISON: Comparison;
+    /// Multiplications for each element; a function such as `exp` counts as one.
+    const MACS: u64;
 
     /// Reads input 0 and writes output 0.
     ///
@@ -52,6 +54,7 @@ impl<F: Function> OperatorType for UnaryOp<F> {
             .input("X", F::TAKES)
             .output("Y", "tensor of the same type and shape")
             .infer_same_as_input(0)
+            .cost(|context| Cost::with_macs(context, context.output_numel(0).saturating_mul(F::MACS)))
             .comparison(F::COMPARISON)
     }
 
@@ -110,9 +113,9 @@ const APART: &[(usize, usize)] = &[];
 const EXACT: Comparison = Comparison::Exact;
 const CLOSE: Comparison = Comparison::Tolerance(1e-6);
 
-/// Operators by name, documentation, types, place and comparison; `T` is the type of the elements.
+/// Operators by name, documentation, types, place, comparison and multiplications; `T` is the type of the elements.
 macro_rules! functions {
-    ($($name:ident, $doc:literal, $takes:literal [$($rust:ty),+], $place:ident, $comparison:ident,
+    ($($name:ident, $doc:literal, $takes:literal [$($rust:ty),+], $place:ident, $comparison:ident, $macs:literal,
        $T:ident => $function:expr;)*) => {$(
         #[doc = $doc]
         #[derive(Debug)]
@@ -124,6 +127,7 @@ macro_rules! functions {
             const TAKES: &'static str = $takes;
             const IN_PLACE: &'static [(usize, usize)] = $place;
             const COMPARISON: Comparison = $comparison;
+            const MACS: u64 = $macs;
 
             fn run(io: &mut OpIo<'_>) -> Result<(), OpError> {
                 dispatch_input_type!(io, 0, [$($rust),+], $T => {
@@ -139,28 +143,28 @@ macro_rules! functions {
 }
 
 functions! {
-    Abs, "The absolute value: Y = abs(X).", "float tensor" [f32], APART, EXACT, T => T::abs;
-    Cbrt, "The cube root, also of negative values.", "float tensor" [f32], IN_PLACE, CLOSE, T => libm::cbrtf;
-    Ceil, "The next integer not below: Y = ceil(X).", "float tensor" [f32], IN_PLACE, EXACT, T => T::ceil;
-    Cos, "The cosine of angles in radians.", "float tensor" [f32], APART, CLOSE, T => libm::cosf;
+    Abs, "The absolute value: Y = abs(X).", "float tensor" [f32], APART, EXACT, 0, T => T::abs;
+    Cbrt, "The cube root, also of negative values.", "float tensor" [f32], IN_PLACE, CLOSE, 1, T => libm::cbrtf;
+    Ceil, "The next integer not below: Y = ceil(X).", "float tensor" [f32], IN_PLACE, EXACT, 0, T => T::ceil;
+    Cos, "The cosine of angles in radians.", "float tensor" [f32], APART, CLOSE, 1, T => libm::cosf;
     Cube, "The third power: Y = X * X * X. Integers wrap around.",
-        "float, double, int32 or int64 tensor" [f32, f64, i32, i64], APART, EXACT, T => T::cube;
-    Exp, "The exponential function: Y = exp(X).", "float tensor" [f32], IN_PLACE, CLOSE, T => vecmath::exp;
-    Floor, "The next integer not above: Y = floor(X).", "float tensor" [f32], IN_PLACE, EXACT, T => T::floor;
+        "float, double, int32 or int64 tensor" [f32, f64, i32, i64], APART, EXACT, 2, T => T::cube;
+    Exp, "The exponential function: Y = exp(X).", "float tensor" [f32], IN_PLACE, CLOSE, 1, T => vecmath::exp;
+    Floor, "The next integer not above: Y = floor(X).", "float tensor" [f32], IN_PLACE, EXACT, 0, T => T::floor;
     Log, "The natural logarithm: minus infinity for 0, NaN below.",
-        "float tensor" [f32], IN_PLACE, CLOSE, T => libm::logf;
+        "float tensor" [f32], IN_PLACE, CLOSE, 1, T => libm::logf;
     Negative, "Y = -X. The smallest integer stays what it is.",
-        "float, double, int32 or int64 tensor" [f32, f64, i32, i64], IN_PLACE, EXACT, T => T::negative;
-    Not, "The opposite of truth values.", "bool tensor" [bool], APART, EXACT, T => |x: T| !x;
-    Reciprocal, "Y = 1 / X.", "float tensor" [f32], IN_PLACE, CLOSE, T => T::recip;
+        "float, double, int32 or int64 tensor" [f32, f64, i32, i64], IN_PLACE, EXACT, 0, T => T::negative;
+    Not, "The opposite of truth values.", "bool tensor" [bool], APART, EXACT, 0, T => |x: T| !x;
+    Reciprocal, "Y = 1 / X.", "float tensor" [f32], IN_PLACE, CLOSE, 1, T => T::recip;
     Rsqrt, "The reciprocal of the square root: Y = 1 / sqrt(X); NaN below 0.",
-        "float tensor" [f32], IN_PLACE, CLOSE, T => |x: T| 1.0 / x.sqrt();
+        "float tensor" [f32], IN_PLACE, CLOSE, 1, T => |x: T| 1.0 / x.sqrt();
     Sign, "1 for values above 0, -1 for those below, 0 for 0 and NaN.",
-        "float, double, int32 or int64 tensor" [f32, f64, i32, i64], APART, EXACT, T => T::sign;
-    Sin, "The sine of angles in radians.", "float tensor" [f32], APART, CLOSE, T => libm::sinf;
-    Sqr, "The square: Y = X * X.", "float tensor" [f32], IN_PLACE, EXACT, T => |x: T| x * x;
-    Sqrt, "The square root; NaN below 0.", "float or double tensor" [f32, f64], IN_PLACE, CLOSE, T => T::sqrt;
-    Tan, "The tangent of angles in radians.", "float tensor" [f32], APART, CLOSE, T => libm::tanf;
+        "float, double, int32 or int64 tensor" [f32, f64, i32, i64], APART, EXACT, 0, T => T::sign;
+    Sin, "The sine of angles in radians.", "float tensor" [f32], APART, CLOSE, 1, T => libm::sinf;
+    Sqr, "The square: Y = X * X.", "float tensor" [f32], IN_PLACE, EXACT, 1, T => |x: T| x * x;
+    Sqrt, "The square root; NaN below 0.", "float or double tensor" [f32, f64], IN_PLACE, CLOSE, 1, T => T::sqrt;
+    Tan, "The tangent of angles in radians.", "float tensor" [f32], APART, CLOSE, 1, T => libm::tanf;
 }
 
 #[cfg(test)]
