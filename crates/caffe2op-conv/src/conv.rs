@@ -27,6 +27,9 @@ pub struct ConvArgs {
 impl ConvArgs {
     fn read(args: &Args<'_>) -> Result<Self, ArgError> {
         let window = WindowArgs::read(args)?;
+        // They change nothing, but what is given must be of their kind.
+        args.get::<bool>("shared_buffer")?;
+        args.get::<bool>("float16_compute")?;
         match args.get::<i32>("group")? {
             group @ 1.. => Ok(ConvArgs { window, group: group as usize }),
             group => Err(ArgError::value("group", format!("found {group}, expected at least 1"))),

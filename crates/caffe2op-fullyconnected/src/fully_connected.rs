@@ -1,11 +1,11 @@
-//! `FC`: `Y = X * transpose(W) + b`.
+//! `FC`: `Y = X * transpose(W) + b`, and `FCTransposed`: `Y = X * W + b`.
 //!
 //! | argument | default | |
 //! |---|---|---|
 //! | `axis` | 1 | X is a matrix whose rows are the dimensions before `axis`, and whose columns are the rest |
 //! | `axis_w` | 1 | likewise for W |
 //!
-//! X `[M.., K..]`, W `[N.., K..]` and b `[N]` give Y `[M.., N]`. As in Caffe2 the product is rounded to float before
+//! X `[M.., K..]`, W `[N.., K..]` (of `FCTransposed` `[K.., N..]`) and b `[N]` give Y `[M.., N]`. As in Caffe2 the product is rounded to float before
 //! the bias is added.
 
 use caffe2_kernels::KernelError;
@@ -31,32 +31,39 @@ impl FcArgs {
     }
 
     /// The sizes of the product, from the shapes of X, W and b as far as they are known.
-    fn sizes(&self, x: &Shape, w: &Shape, b: Option<&Shape>) -> Result<Sizes, OpError> {
+    fn sizes<const TRANSPOSED: bool>(
+        &self,
+        x: &Shape,
+        w: &Shape,
+        b: Option<&Shape>,
+    ) -> Result<Sizes, OpError> {
         let axis_of = |index, shape: &Shape, name, axis: i32| {
             let wrong = |e| OpError::input(index, format!("argument `{name}`: {e}, found {shape}"));
             shape.axis(axis.into()).map_err(wrong)
         };
         let axis = axis_of(0, x, "axis", self.axis)?;
         let axis_w = axis_of(1, w, "axis_w", self.axis_w)?;
-        let sizes = Sizes { axis, m: x.size_to(axis), k: x.size_from(axis), n: w.size_to(axis_w) };
-        if w.size_from(axis_w) != sizes.k {
+        let (rows, columns) = (w.size_to(axis_w), w.size_from(axis_w));
+        let (n, k, lines) = if TRANSPOSED { (columns, rows, "columns") } else { (rows, columns, "rows") };
+        let sizes = Sizes { axis, m: x.size_to(axis), k: x.size_from(axis), n };
+        if k != sizes.k {
             let message = format!(
-                "W {w} has rows of {} (axis_w {axis_w}), but X {x} has rows of {} (axis {axis})",
-                w.size_from(axis_w),
+                "W {w} has {lines} of {k} (axis_w {axis_w}), but X {x} has rows of {} (axis {axis})",
                 sizes.k,
             );
             return Err(OpError::input(1, message));
         }
         match b {
-            Some(b) if b.dims() != [sizes.n] => {
-                Err(OpError::input(2, format!("b is {b}; expected [{}], one for each row of W {w}", sizes.n)))
-            }
+            Some(b) if b.dims() != [sizes.n] => Err(OpError::input(
+                2,
+                format!("b is {b}; expected [{}], one for each output of W {w}", sizes.n),
+            )),
             _ => Ok(sizes),
         }
     }
 }
 
-/// X is `m` rows of `k`, W is `n` rows of `k`.
+/// X is `m` rows of `k`, W is `n` rows (or columns) of `k`.
 struct Sizes {
     axis: usize,
     m: usize,
@@ -72,20 +79,25 @@ impl Sizes {
     }
 }
 
-/// The operator; see the [crate].
+/// The operator; see the [crate]. It is `FCTransposed` if `TRANSPOSED`, else `FC`.
 #[derive(Debug)]
-pub struct FullyConnectedOp {
+pub struct FullyConnectedOp<const TRANSPOSED: bool = false> {
     args: FcArgs,
 }
 
-impl OperatorType for FullyConnectedOp {
-    const TYPE: &'static str = "FC";
+impl<const TRANSPOSED: bool> OperatorType for FullyConnectedOp<TRANSPOSED> {
+    const TYPE: &'static str = if TRANSPOSED { "FCTransposed" } else { "FC" };
 
     fn schema() -> OpSchema {
         OpSchema::new(Self::TYPE)
             .doc(
-                "Fully connected layer: Y = X * transpose(W) + b, where X and W are taken as matrices: the \
-                 dimensions before the axis are the rows, the rest the columns.",
+                if TRANSPOSED {
+                    "Fully connected layer with the weights transposed: Y = X * W + b, where X and W are taken as \
+                     matrices: the dimensions before the axis are the rows, the rest the columns."
+                } else {
+                    "Fully connected layer: Y = X * transpose(W) + b, where X and W are taken as matrices: the \
+                     dimensions before the axis are the rows, the rest the columns."
+                },
             )
             .inputs(3)
             .outputs(1)
@@ -93,15 +105,15 @@ impl OperatorType for FullyConnectedOp {
             .arg("axis_w", "first dimension of W that belongs to the columns; negative: from the end", 1)
             .arg("float16_compute", "has no effect: Caffe2 uses it on graphics processors only", false)
             .input("X", "float tensor [M.., K..]")
-            .input("W", "float tensor [N.., K..]")
+            .input("W", if TRANSPOSED { "float tensor [K.., N..]" } else { "float tensor [N.., K..]" })
             .input("b", "float tensor [N]")
             .output("Y", "float tensor [M.., N]")
             .differences(
                 "Rows without elements (K = 0) give the bias, where Caffe2 divides by zero. The types of W and b \
                  are checked even when X is empty.",
             )
-            .infer(infer)
-            .cost(cost)
+            .infer(infer::<TRANSPOSED>)
+            .cost(cost::<TRANSPOSED>)
             .comparison(Comparison::Tolerance(1e-5))
     }
 
@@ -110,43 +122,46 @@ impl OperatorType for FullyConnectedOp {
     }
 }
 
-fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
+fn infer<const TRANSPOSED: bool>(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let args = FcArgs::read(context.args())?;
     let (Some(x), Some(w)) = (context.shape(0), context.shape(1)) else {
         return Ok(vec![TensorInfo::of_type(DataType::Float)]);
     };
-    let shape = args.sizes(x, w, context.shape(2))?.output_shape(x)?;
+    let shape = args.sizes::<TRANSPOSED>(x, w, context.shape(2))?.output_shape(x)?;
     Ok(vec![TensorInfo::new(DataType::Float, shape)])
 }
 
-fn cost(context: &CostContext<'_>) -> Cost {
+fn cost<const TRANSPOSED: bool>(context: &CostContext<'_>) -> Cost {
     let shape = |index: usize| context.inputs.get(index).and_then(|info| info.shape.as_ref());
-    let sizes = || FcArgs::read(context.args).ok()?.sizes(shape(0)?, shape(1)?, shape(2)).ok();
+    let sizes = || FcArgs::read(context.args).ok()?.sizes::<TRANSPOSED>(shape(0)?, shape(1)?, shape(2)).ok();
     let macs = sizes().map_or(0, |s| (s.m as u64).saturating_mul(s.n as u64).saturating_mul(s.k as u64));
     Cost::with_macs(context, macs)
 }
 
-impl Operator for FullyConnectedOp {
+impl<const TRANSPOSED: bool> Operator for FullyConnectedOp<TRANSPOSED> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let (x, w, b) = (io.input(0)?.shape(), io.input(1)?.shape(), io.input(2)?.shape());
         let (xs, ws, bs) = (io.input_slice(0)?, io.input_slice(1)?, io.input_slice(2)?);
-        let sizes = self.args.sizes(x, w, Some(b))?;
+        let sizes = self.args.sizes::<TRANSPOSED>(x, w, Some(b))?;
         let y = io.output_slice(0, sizes.output_shape(x)?)?;
-        fully_connected(io.threads(), &sizes, (xs, ws, bs), y).map_err(|e| OpError::Other(e.to_string()))
+        fully_connected::<TRANSPOSED>(io.threads(), &sizes, (xs, ws, bs), y)
+            .map_err(|e| OpError::Other(e.to_string()))
     }
 }
 
-fn fully_connected(
+fn fully_connected<const TRANSPOSED: bool>(
     threads: &Threads,
     &Sizes { m, k, n, .. }: &Sizes,
     (x, w, b): (&[f32], &[f32], &[f32]),
     y: &mut [f32],
 ) -> Result<(), KernelError> {
-    let (x, w) = (MatRef::new(x, m, k)?, MatRef::new(w, n, k)?.transposed());
+    let w = if TRANSPOSED { MatRef::new(w, k, n)? } else { MatRef::new(w, n, k)?.transposed() };
+    let x = MatRef::new(x, m, k)?;
     matmul(threads, x, w, Bias::PerColumn(b), MatMut::new(y, m, n)?)
 }
 
-register_cpu_operator!(FullyConnectedOp);
+register_cpu_operator!(FullyConnectedOp<false>);
+register_cpu_operator!(FullyConnectedOp<true>);
 
 #[cfg(test)]
 mod tests {
@@ -175,7 +190,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_schema_and_of_caffe2() {
-        let (schema, def) = (FullyConnectedOp::schema(), def());
+        let (schema, def) = (<FullyConnectedOp>::schema(), def());
         let read = FcArgs::read(&Args::new(&def, &schema).unwrap()).unwrap();
         assert_eq!(read, FcArgs { axis: 1, axis_w: 1 });
     }
@@ -187,6 +202,15 @@ mod tests {
         let y =
             run(ramp(&[2]), ramp(&[1, 1, 2]), ramp(&[1]), def().arg("axis", 0).arg("axis_w", -1)).unwrap();
         assert_eq!(y, Tensor::from_slice([1], &[1.0f32]).unwrap());
+    }
+
+    #[test]
+    fn weights_may_be_transposed() {
+        let transposed = || OperatorDef::new("FCTransposed");
+        let y = run(ramp(&[1, 2]), ramp(&[2, 3]), ramp(&[3]), transposed()).unwrap();
+        assert_eq!(y, Tensor::from_slice([1, 3], &[3.0f32, 5.0, 7.0]).unwrap());
+        let error = run(ramp(&[2, 3]), ramp(&[4, 3]), ramp(&[4]), transposed()).unwrap_err();
+        assert!(error.contains("W [4, 3] has columns of 4"), "{error}");
     }
 
     #[test]

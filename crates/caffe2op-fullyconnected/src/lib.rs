@@ -1,4 +1,4 @@
-//! The fully connected layer: Caffe2's `FC`.
+//! The fully connected layer: Caffe2's `FC` and `FCTransposed`.
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;

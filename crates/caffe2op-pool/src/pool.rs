@@ -24,6 +24,10 @@ pub struct PoolArgs {
 impl PoolArgs {
     fn read(args: &Args<'_>) -> Result<Self, ArgError> {
         let window = WindowArgs::read(args)?;
+        // They change nothing, but what is given must be of their kind.
+        args.get::<i32>("group")?;
+        args.get::<bool>("shared_buffer")?;
+        args.get::<bool>("float16_compute")?;
         for &Window { kernel, dilation, head, tail, .. } in &window.windows {
             if dilation != 1 {
                 return Err(ArgError::value(
@@ -76,6 +80,9 @@ fn schema(op_type: &'static str, doc: &'static str, differences: &'static str) -
         .inputs(1)
         .outputs(1)
         .fill_using(declare_window_args)
+        .arg("group", "has no effect: every channel is for itself", 1)
+        .arg("shared_buffer", "has no effect: no buffer is kept in the workspace", false)
+        .arg("float16_compute", "has no effect", false)
         .input("X", "float images [N, C, size..], or [N, size.., C] in NHWC; one to three spatial dimensions")
         .output("Y", "float [N, C, size..], or [N, size.., C] in NHWC")
         .differences(differences)
@@ -263,6 +270,7 @@ mod tests {
             (&[1, 1, 4, 0], max().arg("kernel", 2), "size 0"),
             (&[1, 0, 4, 4], max().arg("kernel", 2), "image [1, 0, 4, 4] has no channels"),
             (&[1, 1, 4, 4], average().arg("kernel", 2).arg("count_include_pad", 1.0), "`count_include_pad`"),
+            (&[1, 1, 4, 4], max().arg("kernel", 2).arg("group", 1.0), "`group`"),
         ] {
             let error = run(shape, def).unwrap_err();
             assert!(error.contains(part), "{part}: {error}");

@@ -9,7 +9,8 @@
 
 use caffe2_kernels::softmax::softmax;
 use caffe2_operator::{
-    ArgError, Args, Comparison, OpError, OpIo, OpSchema, Operator, OperatorType, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape,
+    TensorInfo, register_cpu_operator,
 };
 
 /// The operator; see the [crate].
@@ -32,7 +33,8 @@ impl OperatorType for SoftmaxOp {
             .arg("axis", "first dimension of the rows; negative: from the end", 1)
             .input("X", "float tensor of at least one dimension, which has the axis")
             .output("Y", "float tensor of the same shape")
-            .infer_same_as_input(0)
+            .infer(infer)
+            .cost(|context| Cost::with_macs(context, context.output_numel(0).saturating_mul(2)))
             .comparison(Comparison::Tolerance(1e-6))
     }
 
@@ -41,12 +43,28 @@ impl OperatorType for SoftmaxOp {
     }
 }
 
+impl SoftmaxOp {
+    /// The number of elements of a row.
+    fn row_len(&self, x: &Shape) -> Result<usize, OpError> {
+        let axis = x.axis(self.axis.into());
+        let axis = axis.map_err(|e| OpError::input(0, format!("argument `axis`: {e}, found {x}")))?;
+        Ok(x.size_from(axis))
+    }
+}
+
+fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
+    let operator = SoftmaxOp::from_args(context.args())?;
+    if let Some(x) = context.shape(0) {
+        operator.row_len(x)?;
+    }
+    Ok(vec![context.info(0)])
+}
+
 impl Operator for SoftmaxOp {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let (x, shape) = (io.input_slice(0)?, io.input(0)?.shape());
-        let axis = shape.axis(self.axis.into());
-        let axis = axis.map_err(|e| OpError::input(0, format!("argument `axis`: {e}, found {shape}")))?;
-        softmax(io.threads(), x, shape.size_from(axis), io.output_slice(0, shape)?);
+        let row_len = self.row_len(shape)?;
+        softmax(io.threads(), x, row_len, io.output_slice(0, shape)?);
         Ok(())
     }
 }
@@ -56,8 +74,8 @@ register_cpu_operator!(SoftmaxOp);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use caffe2_operator::proto::OperatorDef;
-    use caffe2_operator::{ArgDefault, Tensor, Workspace};
+    use caffe2_operator::proto::{NetDef, OperatorDef};
+    use caffe2_operator::{ArgDefault, DataType, OpRegistry, Tensor, Workspace, infer_net};
 
     fn run(shape: &[usize], def: OperatorDef) -> Result<Tensor, String> {
         let mut workspace = Workspace::new();
@@ -94,6 +112,15 @@ mod tests {
         assert!(error.contains("`axis`") && error.contains("axis 1") && error.contains("[3]"), "{error}");
         assert!(run(&[], def().arg("axis", 0)).unwrap_err().contains("scalar"));
         assert!(run(&[1, 1], def().arg("axis", 1i64 << 31)).unwrap_err().contains("`axis`"));
+        let infer = |dims: &[usize]| {
+            let mut known = [("x".to_string(), TensorInfo::new(DataType::Float, Shape::new(dims).unwrap()))]
+                .into_iter()
+                .collect();
+            let net = NetDef::new("n").op(def().input("x").output("y"));
+            infer_net(&OpRegistry::linked().unwrap(), &net, &mut known).map(|mut ops| ops.remove(0))
+        };
+        assert!(infer(&[3]).unwrap_err().to_string().contains("`axis`"));
+        assert_eq!(infer(&[2, 3]).unwrap().cost.macs, 12);
     }
 
     #[test]
