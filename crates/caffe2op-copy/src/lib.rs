@@ -1,4 +1,4 @@
-//! Caffe2's `Copy`.
+//! Caffe2's `Copy`, `StopGradient`, `Alias` and `EnsureCPUOutput`.
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;
@@ -13,6 +13,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alias;
 mod copy;
 
+pub use alias::{Alias, EnsureCpuOutput, Same, SameOp, StopGradient};
 pub use copy::CopyOp;

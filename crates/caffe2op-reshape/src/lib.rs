@@ -1,4 +1,5 @@
-//! Other dimensions for the same elements: Caffe2's `Reshape` and `Flatten`.
+//! Other dimensions for the same elements: Caffe2's `Reshape`, `Flatten`, `FlattenToVec`,
+//! `ResizeLike`, `Squeeze` and `ExpandDims`.
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;
@@ -16,8 +17,26 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod dims;
 mod flatten;
 mod reshape;
+mod vector;
 
+pub use dims::{ExpandDims, Squeeze, UnitDims, UnitDimsOp};
 pub use flatten::FlattenOp;
 pub use reshape::ReshapeOp;
+pub use vector::{FlattenToVecOp, ResizeLikeOp};
+
+use caffe2_operator::{OpError, OpIo, Shape};
+
+/// Makes the output the input in another shape of as many elements, in place or not.
+fn give_shape(io: &mut OpIo<'_>, shape: &Shape) -> Result<(), OpError> {
+    let output = |source| OpError::Output { index: 0, source };
+    match io.in_place(0, 0)? {
+        Some(tensor) => tensor.reshape(shape).map_err(output),
+        None => {
+            let x = io.input(0)?;
+            io.output(0)?.assign_reshaped(x, shape).map_err(output)
+        }
+    }
+}
