@@ -1,5 +1,6 @@
 //! The subcommands: one module each, with its arguments and how it runs.
 
+mod ops;
 mod run;
 
 use clap::Subcommand;
@@ -8,6 +9,7 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(run::RunArgs),
+    Ops(ops::OpsArgs),
 }
 
 impl Command {
@@ -15,6 +17,7 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Command::Run(args) => run::run(&args),
+            Command::Ops(args) => ops::run(&args),
         }
     }
 }

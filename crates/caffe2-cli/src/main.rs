@@ -7,6 +7,7 @@ mod commands;
 mod logging;
 mod names;
 mod progress;
+mod stdout;
 mod units;
 
 use std::{

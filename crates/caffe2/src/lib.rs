@@ -54,16 +54,38 @@ pub use caffe2_proto::{Argument, Caffe2Message, NetDef, OperatorDef, ProtoError,
 pub use caffe2_tensor::{DataType, Element, MemoryBudget, Shape, Tensor, TensorError, f16};
 
 // A crate whose name stands nowhere in the code is not linked, and its operators are missing then.
+use caffe2op_accuracy as _;
 use caffe2op_activation as _;
+use caffe2op_cast as _;
+use caffe2op_channelshuffle as _;
+use caffe2op_concatsplit as _;
+use caffe2op_control as _;
 use caffe2op_conv as _;
+use caffe2op_convtranspose as _;
 use caffe2op_copy as _;
 use caffe2op_dequant as _;
+use caffe2op_dropout as _;
 use caffe2op_elementwise as _;
 use caffe2op_filler as _;
 use caffe2op_fullyconnected as _;
+use caffe2op_gather as _;
+use caffe2op_matmul as _;
+use caffe2op_norm as _;
+use caffe2op_onehot as _;
+use caffe2op_orderswitch as _;
+use caffe2op_pad as _;
 use caffe2op_pool as _;
+use caffe2op_reduction as _;
 use caffe2op_reshape as _;
+use caffe2op_resize as _;
+use caffe2op_search as _;
+use caffe2op_segment as _;
+use caffe2op_select as _;
+use caffe2op_shape as _;
+use caffe2op_slice as _;
 use caffe2op_softmax as _;
+use caffe2op_spacebatch as _;
+use caffe2op_tile as _;
 use caffe2op_transpose as _;
 
 #[cfg(doctest)]

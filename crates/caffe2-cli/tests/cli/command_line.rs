@@ -18,6 +18,7 @@ fn what_makes_no_sense_is_refused_with_status_2() {
     refused(&["run", "--net", "a", "--threads", "0"], "1..=1024");
     refused(&["run", "--net", "a", "--threads", "many"], "invalid digit");
     refused(&["run", "--net", "a", "--memory-limit", "much"], "500M");
+    refused(&["run", "--net", "a", "--time-limit", "soon"], "such as 30 or 0.5");
     refused(&["run", "--net", "a", "--output", "out.txt"], "use .npz (NumPy) or .pb (TensorProtos)");
     refused(&["run", "--net", "a", "--feed", "=x.npy"], "NAME=FILE");
     refused(&["run", "--net", "a", "--nte", "b"], "unexpected argument '--nte'");
@@ -32,7 +33,16 @@ fn help_teaches_by_examples() {
     };
     assert!(help(&["--help"]).contains("  run "));
     let run = help(&["run", "--help"]);
-    for words in ["--init", "--feed", "--fetch", "--output", "--threads", "--memory-limit", "Examples:"] {
+    for words in [
+        "--init",
+        "--feed",
+        "--fetch",
+        "--output",
+        "--threads",
+        "--memory-limit",
+        "--time-limit",
+        "Examples:",
+    ] {
         assert!(run.contains(words), "no `{words}` in: {run}");
     }
     assert!(run.contains("caffe2 run --net predict_net.pb --init init_net.pb --feed input.npz"));

@@ -187,6 +187,18 @@ fn memory_is_bounded() {
     desk.run("--net relu.pbtxt --feed x.npz --memory-limit 16").succeeded();
 }
 
+#[test]
+fn time_is_bounded() {
+    let desk = desk();
+    let endless = OperatorDef::new("While").input("on").arg("loop_net", NetDef::new("nothing"));
+    desk.put_net("endless.pbtxt", &NetDef::new("n").op(endless));
+    desk.put_tensors("on.npz", &[("on", Tensor::scalar(true).unwrap())]);
+    let words = &["net `n`: operator #0 While", "not run: the time limit has passed"];
+    desk.run("--net endless.pbtxt --feed on.npz --time-limit 0.05").failed(words);
+    desk.run("--net relu.pbtxt --feed x.npz --time-limit 0").failed(&["the time limit has passed"]);
+    desk.run("--net relu.pbtxt --feed x.npz --time-limit 600").succeeded();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told() {

@@ -3,6 +3,7 @@
 
 mod command_line;
 mod failures;
+mod ops;
 mod runs;
 
 use std::path::{Path, PathBuf};

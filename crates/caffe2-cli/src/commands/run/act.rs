@@ -1,6 +1,6 @@
 //! Runs what was planned.
 
-use std::io::{self, Write as _};
+use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 use caffe2::{NetDef, Tensor, Workspace, files};
@@ -8,10 +8,11 @@ use caffe2::{NetDef, Tensor, Workspace, files};
 use super::plan::Plan;
 use super::summary;
 use crate::progress::Progress;
+use crate::stdout;
 
 /// Runs the nets, and shows or writes what was asked for.
 pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
-    let Plan { init, net, feeds, fetch, output, threads, memory_limit } = plan;
+    let Plan { init, net, feeds, fetch, output, threads, memory_limit, time_limit } = plan;
     let mut workspace = Workspace::new();
     if let Some(threads) = threads {
         workspace.set_threads(threads);
@@ -20,9 +21,12 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     if let Some(observer) = progress.observer() {
         workspace.observe_new_nets(observer);
     }
+    workspace.set_time_limit(time_limit);
     if let Some(init) = init {
         progress.net("running the init net", &init);
+        let began = Instant::now();
         workspace.run_net_once(&init)?;
+        workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
     }
     for (name, tensor) in feeds {
         workspace.feed(&name, tensor);
@@ -69,11 +73,5 @@ fn show(workspace: &Workspace, fetch: &[String]) -> Result<()> {
         };
         summary::write(&mut text, name, blob)?;
     }
-    let mut out = io::stdout().lock();
-    match out.write_all(&text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            bail!("standard output cannot be written: {error}")
-        }
-        written => Ok(written?),
-    }
+    stdout::print(&text)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use caffe2::files::TensorFormat;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -54,6 +55,12 @@ pub(crate) struct RunArgs {
     /// Bytes that tensors may take, such as 500M or 2GiB
     #[arg(long, value_name = "SIZE", default_value = DEFAULT_LIMIT)]
     pub(super) memory_limit: ByteSize,
+
+    /// Seconds that the nets may run, such as 30 or 0.5 [default: as long as it takes]
+    ///
+    /// Looked at between operators; one that has begun is not interrupted.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(super) time_limit: Option<Duration>,
 }
 
 /// The limit of a new workspace.
@@ -121,6 +128,11 @@ fn parse_output(text: OsString) -> Result<PathBuf, String> {
     }
 }
 
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "expected a number of seconds, such as 30 or 0.5".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +148,15 @@ mod tests {
         let odd = folder.path().join("k=v.npz");
         std::fs::write(&odd, "").unwrap();
         assert_eq!(parse(odd.to_str().unwrap()).unwrap().source(), FeedSource::File(&odd));
+    }
+
+    #[test]
+    fn seconds_are_numbers_that_can_pass() {
+        assert_eq!(parse_seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_seconds("0"), Ok(Duration::ZERO));
+        for wrong in ["", "-1", "nan", "inf", "1e40", "5s"] {
+            assert!(parse_seconds(wrong).unwrap_err().contains("0.5"), "{wrong}");
+        }
     }
 
     #[test]

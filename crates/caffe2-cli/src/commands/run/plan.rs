@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use caffe2::files::{Limits, NamedTensors};
@@ -22,6 +23,7 @@ pub(super) struct Plan {
     pub(super) output: Option<PathBuf>,
     pub(super) threads: Option<usize>,
     pub(super) memory_limit: usize,
+    pub(super) time_limit: Option<Duration>,
 }
 
 /// The name of a net that has none.
@@ -45,6 +47,7 @@ impl Plan {
             output: args.output.clone(),
             threads: args.threads.map(usize::from),
             memory_limit: args.memory_limit.0,
+            time_limit: args.time_limit,
         };
         plan.check_inputs(args.init.as_deref())?;
         plan.choose_outputs()?;
