@@ -2,6 +2,7 @@
 """Make the golden cases again with the real Caffe2.
 
   make.py            write tests/golden/cases and tests/golden/nets anew
+  make.py --only F   add or replace the cases of the family make/F.py alone
   make.py --check    make them in memory and compare with what is stored
   make.py --list     count the stored cases by operator
 
@@ -212,13 +213,13 @@ def write_net(root, name, init, predict, inputs, tolerance=EXACT, note='', fetch
                           tolerance=tolerance))
 
 
-def make(root):
-    """All cases and nets under root/cases and root/nets; the list of what went wrong."""
+def make(root, only):
+    """The cases and nets of a family, or of all, under root/cases and root/nets; the list of what went wrong."""
     wrong = []
     os.makedirs(os.path.join(root, 'cases'))
     os.makedirs(os.path.join(root, 'nets'))
     sys.path.insert(0, os.path.join(HERE, 'make'))
-    for path in sorted(glob.glob(os.path.join(HERE, 'make', '*.py'))):
+    for path in sorted(glob.glob(os.path.join(HERE, 'make', '%s.py' % (only or '*')))):
         family = os.path.basename(path)[:-3]
         module = runpy.run_path(path)
         # A family's random numbers depend on its name only: a new family changes no other.
@@ -290,20 +291,24 @@ def main():
     global pb2, core, workspace
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--check', action='store_true')
+    p.add_argument('--only', metavar='F')
     p.add_argument('--list', action='store_true')
     a = p.parse_args()
     if a.list:
         return list_cases()
     pb2, core, workspace = caffe2()
+    if a.check and a.only:
+        p.error('--check compares all families')
     with tempfile.TemporaryDirectory() as made:
-        wrong = make(made)
+        wrong = make(made, a.only)
         for part in ('cases', 'nets') if not wrong else ():
             stored = os.path.join(HERE, part)
             if a.check:
                 wrong += compare(stored, os.path.join(made, part))
             else:
-                shutil.rmtree(stored, ignore_errors=True)
-                shutil.copytree(os.path.join(made, part), stored)
+                if not a.only:
+                    shutil.rmtree(stored, ignore_errors=True)
+                shutil.copytree(os.path.join(made, part), stored, dirs_exist_ok=True)
     if wrong:
         sys.exit('\n'.join(wrong))
     print('as stored' if a.check else 'written')

@@ -148,3 +148,7 @@ def cases(op, rng):
     yield from sigmoid(op, rng)
     yield from softmax(op, rng)
     yield from arguments(op, rng)
+    for engine in ('CUDNN', 'DNNLOWP', 'NO_SUCH_ENGINE'):
+        o = op('Softmax', ['X'], ['Y'])
+        o.engine = engine
+        yield 'engine_' + engine.lower(), o, {'X': normal(rng, 3, 5)}, dict(tolerance=EXPS)

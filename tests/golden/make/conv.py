@@ -213,3 +213,20 @@ def cases(op, rng):
     yield refused('two_outputs', outputs=['Y', 'Z'], kernel=3)
     yield 'refuses_no_filter', op('Conv', ['X'], ['Y'], kernel=3), {'X': x2}
     yield 'refuses_missing_filter', op('Conv', ['X', 'absent'], ['Y'], kernel=3), {'X': x2}
+
+    # The filter is as large as the image, and so must the kernel be.
+    plane, whole = dict(kernels=[3, 4]), normal(rng, 4, 2, 3, 4)
+    yield conv(op, 'global', normal(rng, 2, 2, 3, 4), whole, normal(rng, 4), global_pooling=1, **plane)
+    yield conv(op, 'global_nhwc', normal(rng, 2, 3, 4, 2), normal(rng, 4, 3, 4, 2), global_pooling=1, order='NHWC', **plane)
+    yield conv(op, 'global_group_2', normal(rng, 1, 4, 3, 4), whole, global_pooling=1, group=2, **plane)
+    yield refused('global_filter_below_image', w=normal(rng, 3, 2, 3, 3), kernel=5, global_pooling=1)
+    yield refused('global_with_pad', w=normal(rng, 3, 2, 5, 5), kernel=5, pad=1, global_pooling=1)
+    yield refused('line_with_kernel_of_a_plane', x=x1, w=w1, kernel=3)
+    yield refused('float16_compute_float', kernel=3, float16_compute=1.0)
+    yield refused('shared_buffer_float', kernel=3, shared_buffer=1.0)
+    yield refused('group_float', kernel=3, group=1.0)
+    yield conv(op, 'float16_compute', x2, w2, b, kernel=3, float16_compute=1)
+    for engine in ('EIGEN', 'NNPACK', 'DEPTHWISE_3x3', 'CHANNELWISE_3D'):
+        name, o, blobs, options = conv(op, 'engine_%s_plain' % engine.lower(), x2, w2, b, kernel=3)
+        o.engine = engine
+        yield name, o, blobs, options

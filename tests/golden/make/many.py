@@ -1,4 +1,4 @@
-"""Max, Min, Mean, WeightedSum."""
+"""Max, Min, Mean, WeightedSum; and Sum of many."""
 import numpy as np
 from common import F, I32, NAN, INF, REFUSED_TYPES, SPECIAL, SUMS, normal, ramp, strings
 
@@ -101,3 +101,12 @@ def cases(op, rng):
     for kind in TYPES:
         yield from alike(op, kind, rng)
     yield from weighted(op, rng)
+    # More inputs than come at once.
+    for count in (9, 10, 18):
+        xs = {'X%d' % i: normal(rng, 2, 5) for i in range(count)}
+        for kind in TYPES:
+            yield 'inputs_%d' % count, op(kind, list(xs), ['Y']), xs, dict(tolerance=SUMS) if kind == 'Mean' else {}
+        yield 'inputs_%d' % count, op('Sum', list(xs), ['Y']), xs
+        terms = dict(xs, **{'w%d' % i: np.array([i - 3.5], F) for i in range(count)})
+        names = [name for i in range(count) for name in ('X%d' % i, 'w%d' % i)]
+        yield 'inputs_%d' % count, op('WeightedSum', names, ['Y']), terms, dict(tolerance=SUMS)

@@ -206,3 +206,9 @@ def cases(op, rng):
     yield 'refuses_count_include_pad_float', op('AveragePool', ['X'], ['Y'], kernel=2, count_include_pad=1.0), {
         'X': normal(rng, 1, 1, 4, 4)}
     yield from max_of_special(op)
+    x = normal(rng, 1, 2, 4, 4)
+    for kind, options in (('MaxPool', {}), ('AveragePool', dict(tolerance=MEANS))):
+        yield 'arguments_without_effect', op(kind, ['X'], ['Y'], kernel=2, group=3, shared_buffer=1, float16_compute=1), {
+            'X': x}, options
+        for name in ('group', 'shared_buffer', 'float16_compute'):
+            yield 'refuses_%s_float' % name, op(kind, ['X'], ['Y'], kernel=2, **{name: 1.0}), {'X': x}

@@ -1,0 +1,2 @@
+
+:YJUUUUUUå?UUUUUU@

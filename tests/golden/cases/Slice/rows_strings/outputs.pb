@@ -1,0 +1,2 @@
+
+E2bc2ü22xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx:Y
