@@ -60,7 +60,9 @@ fn layers(criterion: &mut Criterion) {
             });
             if order == Order::Nchw {
                 group.bench_function(BenchmarkId::new("plain loop", name), |b| {
-                    b.iter(|| plain_loop(axis, window.head as usize, [channels, filters, groups], &x, &w, &mut y));
+                    b.iter(|| {
+                        plain_loop(axis, window.head as usize, [channels, filters, groups], &x, &w, &mut y)
+                    });
                 });
             }
         }
