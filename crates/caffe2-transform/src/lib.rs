@@ -1,0 +1,2 @@
+//! Rewrites of Caffe2 nets, from `NetDef` to `NetDef`.
+#![forbid(unsafe_code)]
