@@ -52,7 +52,7 @@ impl Window {
 impl Builder {
     pub(crate) fn new(name: &str) -> Builder {
         let seed = name.bytes().fold(1u64, |seed, byte| seed.wrapping_mul(257) + u64::from(byte));
-        let random = Pcg32::new(seed, 0xa02b_dbf7_bb3c_0a7);
+        let random = Pcg32::new(seed, 0x0a02_bdbf_7bb3_c0a7);
         Builder { init: Vec::new(), predict: Vec::new(), parameters: Vec::new(), random }
     }
 

@@ -80,8 +80,7 @@ impl OperatorType for SpatialBnOp {
         let (is_test, epsilon, momentum) =
             (args.get("is_test")?, args.get::<f32>("epsilon")?, args.get::<f32>("momentum")?);
         let batches = args.get::<i32>("num_batches")?;
-        // NaN is none of these.
-        if !(epsilon > 0.0) {
+        if epsilon.is_nan() || epsilon <= 0.0 {
             return Err(ArgError::value("epsilon", format!("found {epsilon}, expected a value above 0")));
         }
         if !(0.0..=1.0).contains(&momentum) {

@@ -59,7 +59,7 @@ impl Number {
         }
         dispatch_input_type!(io, self.index, [i32, i64], T => {
             match (io.input_slice::<T>(self.index)?, io.input(self.index)?.shape()) {
-                (&[value], shape) if shape.rank() == 1 => Ok(i64::from(value)),
+                (&[value], shape) if shape.rank() == 1 => Ok(Into::<i64>::into(value)),
                 (_, shape) => Err(self.refuse(format!("expected shape [1], found {shape}"))),
             }
         })

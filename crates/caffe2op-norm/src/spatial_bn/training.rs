@@ -6,6 +6,10 @@ use crate::apply::Coefficients;
 use crate::layout::Layout;
 use crate::moments::{AllMoments, Moments};
 
+/// The inputs with the running mean and variance; the outputs that they are in place come two before.
+const MEAN: usize = 3;
+const VARIANCE: usize = 4;
+
 /// What training needs, and what one run leaves for the next to use again.
 #[derive(Debug)]
 pub(super) struct Training {
@@ -84,9 +88,8 @@ impl Training {
         let new = 1.0 - old;
         // As in Caffe2 a single element has no unbiased variance: NaN.
         let unbiased = elements / (elements - 1.0);
-        let values: [(usize, fn(&Moments, f64) -> f64); 2] =
-            [(3, |m, _| m.mean), (4, |m, unbiased| m.var * unbiased)];
-        for (index, of_batch) in values {
+        let running = |index, m: &Moments| if index == MEAN { m.mean } else { m.var * unbiased };
+        for index in [MEAN, VARIANCE] {
             let Some(tensor) = io.in_place(index, index - 2)? else {
                 return Err(OpError::input(
                     index,
@@ -94,10 +97,10 @@ impl Training {
                 ));
             };
             let reshaped = tensor.reshape([layout.channels]).and_then(|()| tensor.as_mut_slice::<f32>());
-            let running = reshaped.map_err(|source| OpError::Input { index, source })?;
+            let values = reshaped.map_err(|source| OpError::Input { index, source })?;
             if layout.batch > 0 {
-                let pairs = running.iter_mut().zip(self.moments.found());
-                pairs.for_each(|(y, m)| *y = old * *y + new * of_batch(m, unbiased) as f32);
+                let pairs = values.iter_mut().zip(self.moments.found());
+                pairs.for_each(|(y, m)| *y = old * *y + new * running(index, m) as f32);
             }
         }
         Ok(())
