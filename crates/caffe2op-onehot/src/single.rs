@@ -7,7 +7,7 @@ use caffe2_operator::{
     TensorInfo, register_cpu_operator,
 };
 
-/// The operator; see the [module](self).
+/// `OneHot`: a row for each index, with a one at the index and zeros elsewhere.
 #[derive(Debug)]
 pub struct OneHotOp;
 
