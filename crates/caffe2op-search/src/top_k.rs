@@ -18,7 +18,7 @@ use crate::best::Best;
 /// `k` beyond the size of the dimension may not exceed this: a number must not ask for any amount of memory.
 const MAX_PADDED: usize = 1 << 16;
 
-/// The operator; see the [module](self).
+/// `TopK`: the largest elements along an axis, and where they are.
 #[derive(Debug)]
 pub struct TopKOp {
     /// How many; `None`: as many as the second input says.

@@ -8,7 +8,7 @@ use caffe2_operator::{
     TensorInfo, dispatch_input_type, register_cpu_operator,
 };
 
-/// The operator; see the [module](self).
+/// `Unique`: each value of a vector once.
 #[derive(Debug, Default)]
 pub struct UniqueOp {
     /// The elements, sorted, each once.
