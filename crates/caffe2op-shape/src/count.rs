@@ -66,7 +66,8 @@ impl<C: Count> OperatorType for CountOp<C> {
             .outputs(1)
             .input("X", "tensor of any type")
             .output("Y", "tensor of no dimensions: int64 of Size, otherwise bool")
-            .infer(|_| Ok(vec![TensorInfo::new(C::Result::DATA_TYPE, Shape::scalar())]));
+            .infer(|_| Ok(vec![TensorInfo::new(C::Result::DATA_TYPE, Shape::scalar())]))
+            .infer_by_running();
         if C::MANY { schema.inputs(1..) } else { schema.inputs(1) }
     }
 

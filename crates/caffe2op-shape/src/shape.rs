@@ -29,6 +29,7 @@ impl OperatorType for ShapeOp {
             .input("X", "tensor of any type")
             .output("shape", "int64 tensor of one dimension")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
