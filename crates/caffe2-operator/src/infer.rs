@@ -144,6 +144,8 @@ pub struct InferredOp {
 /// found is added there, so that several nets can be walked in turn.
 ///
 /// Operators that are not registered write blobs of which nothing is known, and so do the nets within operators.
+/// Where the elements of small tensors are known ([`BlobInfos::insert_tensor`]), operators that allow it
+/// ([`OpSchema::infer_by_running`]) run on them, so that shapes which are computed within a net are known too.
 ///
 /// # Errors
 /// When an operator could not run with these inputs, or its arguments are wrong; the error names it.
