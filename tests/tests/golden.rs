@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use caffe2_operator::proto::NetDef;
 use caffe2_operator::{ErrorKind, OpRegistry, TensorInfo, Workspace, infer_net, operator_catalog};
-use caffe2_tests::compare::same_bits;
+use caffe2_tests::content::Content;
 use caffe2_tests::golden::{
     self, Blobs, Case, Expected, Failures, RunFailure, compare_blobs, feed, panic_message,
 };
@@ -64,8 +64,8 @@ fn the_number_of_threads_changes_no_bit() {
 
 fn same_blobs(first: &Workspace, second: &Workspace, case: &Case) -> Result<(), String> {
     for name in case.net.op.iter().flat_map(|op| &op.output) {
-        let fetch = |w: &Workspace| w.fetch(name).map_err(|e| e.to_string());
-        same_bits(&fetch(second)?, &fetch(first)?).map_err(|e| format!("`{name}`: {e}"))?;
+        let (first, second) = (Content::fetch(first, name)?, Content::fetch(second, name)?);
+        second.same_bits(&first).map_err(|e| format!("`{name}`: {e}"))?;
     }
     Ok(())
 }
@@ -123,13 +123,12 @@ fn in_place_is_same(
     (input, output): (&str, &str),
     apart: &Workspace,
 ) -> Result<(), String> {
-    let want = apart.fetch(output).map_err(|e| e.to_string())?;
-    let before = apart.fetch(input).map_err(|e| e.to_string())?;
+    let (want, before) = (Content::fetch(apart, output)?, Content::fetch(apart, input)?);
     match golden::run(parent, net, inputs) {
-        Ok(workspace) => same_bits(&workspace.fetch(input).map_err(|e| e.to_string())?, &want),
+        Ok(workspace) => Content::fetch(&workspace, input)?.same_bits(&want),
         // An operand that the result does not fit into cannot become the result, nor can the second operand of
         // the broadcast rule of old.
-        Err(RunFailure::Refused(_)) if TensorInfo::from(&want) != TensorInfo::from(&before) => Ok(()),
+        Err(RunFailure::Refused(_)) if want.info() != before.info() => Ok(()),
         Err(RunFailure::Refused(_))
             if net.op[0].input[0] != input && net.op[0].argument("broadcast").is_some() =>
         {
@@ -174,7 +173,7 @@ fn inferred_shapes_are_the_actual_ones() {
 
 fn infer(net: &NetDef, inputs: &Blobs) -> Result<Vec<(String, TensorInfo)>, String> {
     let registry = OpRegistry::linked().map_err(|e| e.to_string())?;
-    let mut known = inputs.iter().map(|(name, tensor)| (name.clone(), tensor.into())).collect();
+    let mut known = inputs.iter().map(|(name, content)| (name.clone(), content.info())).collect();
     infer_net(&registry, net, &mut known).map_err(|e| e.to_string())?;
     Ok(known.into_iter().collect())
 }
@@ -187,7 +186,7 @@ fn inferred_is_actual(
 ) -> Result<(), String> {
     let outputs: Vec<_> = case.net.op.iter().flat_map(|op| &op.output).collect();
     for (name, inferred) in inferred.iter().filter(|(name, _)| outputs.contains(&name)) {
-        let actual = TensorInfo::from(workspace.tensor(name).map_err(|e| e.to_string())?);
+        let actual = Content::fetch(workspace, name)?.info();
         let type_fits = inferred.data_type.is_none() || inferred.data_type == actual.data_type;
         let shape_fits = inferred.shape.is_none() || inferred.shape == actual.shape;
         if !type_fits || !shape_fits {

@@ -1,7 +1,7 @@
 //! Shapes and types of blobs without running anything.
 
 use caffe2_proto::NetDef;
-use caffe2_tensor::{DataType, Shape, Tensor};
+use caffe2_tensor::{DataType, Int8Tensor, Shape, Tensor};
 use hashbrown::HashMap;
 
 use crate::control::nested_writes;
@@ -9,7 +9,7 @@ use crate::op_error::OpError;
 use crate::registry::OpRegistry;
 use crate::{Args, Cost, CostContext, Error};
 
-/// What is known of a tensor before it exists.
+/// What is known of a tensor, or of the values of an 8-bit tensor, before it exists.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TensorInfo {
     /// The type of the elements, if known.
@@ -44,6 +44,12 @@ impl TensorInfo {
 impl From<&Tensor> for TensorInfo {
     fn from(tensor: &Tensor) -> TensorInfo {
         TensorInfo { data_type: tensor.data_type(), shape: Some(tensor.shape().clone()) }
+    }
+}
+
+impl From<&Int8Tensor> for TensorInfo {
+    fn from(int8: &Int8Tensor) -> TensorInfo {
+        TensorInfo::from(&int8.values)
     }
 }
 
