@@ -51,6 +51,11 @@ impl Blob {
         matches!(self.0, Content::Empty)
     }
 
+    /// Whether it holds something that was written: a tensor with elements, or with none and a type, or any other value.
+    pub(crate) fn is_written(&self) -> bool {
+        !self.is_empty() && self.as_tensor().is_none_or(|tensor| tensor.data_type().is_some())
+    }
+
     /// The name of the type that the blob holds; `a tensor`, or `nothing`.
     pub fn type_name(&self) -> &'static str {
         match &self.0 {

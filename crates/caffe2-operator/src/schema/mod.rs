@@ -52,6 +52,7 @@ pub struct OpSchema {
     allow_in_place: InPlace,
     enforce_in_place: InPlace,
     args: Vec<ArgSpec>,
+    long_lists: Vec<&'static str>,
     input_docs: Vec<BlobDoc>,
     output_docs: Vec<BlobDoc>,
     inference: Inference,
@@ -125,6 +126,7 @@ impl OpSchema {
             allow_in_place: InPlace::Pairs(&[]),
             enforce_in_place: InPlace::Pairs(&[]),
             args: Vec::new(),
+            long_lists: Vec::new(),
             input_docs: Vec::new(),
             output_docs: Vec::new(),
             inference: Inference::Unknown,
@@ -277,6 +279,13 @@ impl OpSchema {
         self.spec(ArgSpec { name, kind: ArgKind::Any, default: ArgDefault::Required, doc })
     }
 
+    /// The operator looks for this argument with [`Args::long_list`](crate::Args::long_list) first: a long list of numbers
+    /// that comes from a file need not be decoded before the operator reads it.
+    pub fn reads_long_list(mut self, name: &'static str) -> OpSchema {
+        self.long_lists.push(name);
+        self
+    }
+
     /// Applies `fill` to the schema: for arguments and documentation that several operators share.
     pub fn fill_using(self, fill: fn(OpSchema) -> OpSchema) -> OpSchema {
         fill(self)
@@ -324,6 +333,11 @@ impl OpSchema {
     pub fn comparison(mut self, comparison: Comparison) -> OpSchema {
         self.comparison = comparison;
         self
+    }
+
+    /// Whether the operator looks for the argument with [`Args::long_list`](crate::Args::long_list).
+    pub(crate) fn has_long_list(&self, name: &str) -> bool {
+        self.long_lists.contains(&name)
     }
 
     /// The operator type.
