@@ -60,6 +60,7 @@ mod control;
 mod cost;
 mod dispatch;
 mod error;
+mod expect;
 mod infer;
 mod io;
 mod item;
@@ -91,6 +92,7 @@ pub use caffe2_tensor::{
 pub use control::{ControlIo, ControlOperator, ControlOperatorType, SubNet};
 pub use cost::{Cost, CostContext};
 pub use error::{Error, ErrorKind, OpLabel};
+pub use expect::{ExpectContext, ExpectFn, Expectation, expected_inputs};
 pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
 pub use item::{Item, copy_rows};

@@ -10,6 +10,7 @@ pub use counts::{Counts, IntoCountRange};
 pub use verify::SchemaError;
 
 use crate::cost::{Cost, CostContext};
+use crate::expect::{ExpectContext, ExpectFn, Expectation};
 use crate::infer::{InferContext, TensorInfo};
 use crate::op_error::OpError;
 
@@ -56,6 +57,7 @@ pub struct OpSchema {
     input_docs: Vec<BlobDoc>,
     output_docs: Vec<BlobDoc>,
     inference: Inference,
+    expect: Option<ExpectFn>,
     cost: Option<CostFn>,
     comparison: Comparison,
 }
@@ -130,6 +132,7 @@ impl OpSchema {
             input_docs: Vec::new(),
             output_docs: Vec::new(),
             inference: Inference::Unknown,
+            expect: None,
             cost: None,
             comparison: Comparison::Exact,
         }
@@ -322,6 +325,13 @@ impl OpSchema {
         self
     }
 
+    /// The function that tells what the operator wants of its inputs. Without one, an operator whose outputs are
+    /// [the same as an input](OpSchema::infer_same_as_input) wants of that what is wanted of the first output.
+    pub fn expect(mut self, expect: ExpectFn) -> OpSchema {
+        self.expect = Some(expect);
+        self
+    }
+
     /// The function that tells what a run costs; without one, all inputs are read and all outputs
     /// written once, with no multiply-adds.
     pub fn cost(mut self, cost: CostFn) -> OpSchema {
@@ -333,6 +343,15 @@ impl OpSchema {
     pub fn comparison(mut self, comparison: Comparison) -> OpSchema {
         self.comparison = comparison;
         self
+    }
+
+    /// What the operator wants of input `index`.
+    pub(crate) fn expected_input(&self, context: &ExpectContext<'_>, index: usize) -> Expectation {
+        match (self.expect, self.inference) {
+            (Some(expect), _) => expect(context, index),
+            (None, Inference::SameAsInput(same)) if same == index => context.output(0),
+            _ => Expectation::default(),
+        }
     }
 
     /// Whether the operator looks for the argument with [`Args::long_list`](crate::Args::long_list).
