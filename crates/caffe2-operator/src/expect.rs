@@ -78,14 +78,13 @@ impl ExpectContext<'_> {
     }
 }
 
+/// What is wanted of blobs, by name.
+pub type Expectations = HashMap<String, Expectation>;
+
 /// What the operators of a net want of the blobs that it reads before it writes them, by name. `known` are blobs of which
 /// something is known, such as parameters. Blobs of which nothing can be told are left out.
-pub fn expected_inputs(
-    registry: &OpRegistry,
-    net: &NetDef,
-    known: &BlobInfos,
-) -> HashMap<String, Expectation> {
-    let mut expected: HashMap<String, Expectation> = HashMap::new();
+pub fn expected_inputs(registry: &OpRegistry, net: &NetDef, known: &BlobInfos) -> Expectations {
+    let mut expected = Expectations::new();
     for (def, inputs) in net.op.iter().zip(infer_inputs(registry, net, known)).rev() {
         let outputs: Vec<_> =
             def.output.iter().map(|name| expected.remove(name).unwrap_or_default()).collect();

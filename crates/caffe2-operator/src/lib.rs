@@ -92,12 +92,12 @@ pub use caffe2_tensor::{
 pub use control::{ControlIo, ControlOperator, ControlOperatorType, SubNet};
 pub use cost::{Cost, CostContext};
 pub use error::{Error, ErrorKind, OpLabel};
-pub use expect::{ExpectContext, ExpectFn, Expectation, expected_inputs};
+pub use expect::{ExpectContext, ExpectFn, Expectation, Expectations, expected_inputs};
 pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
 pub use item::{Item, copy_rows};
 pub use long_list::LongList;
-pub use net::{Net, NetInfo, OpInfo};
+pub use net::{Net, NetInfo, OpInfo, check_definition};
 pub use observer::{Observer, TimeObserver};
 pub use op_error::{ArgError, ArgProblem, OpError};
 pub use operator::{Operator, OperatorType};

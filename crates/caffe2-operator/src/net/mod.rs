@@ -18,7 +18,7 @@ use crate::op_error::OpError;
 use crate::operator::Operator;
 
 pub(crate) use build::{build_net, build_operator, make_blobs};
-pub(crate) use check::check_definition;
+pub use check::check_definition;
 
 /// What is known of a net: its name and type, and its operators in order.
 #[derive(Debug)]
