@@ -26,13 +26,18 @@ fn outcome(
     (blobs, result)
 }
 
-/// The net as it comes from a file, mapped and read, and from bytes.
+/// The net as it comes from bytes, and, if it is long enough to be mapped, from a file, mapped and read.
 fn encoded(net: &NetDef) -> Vec<EncodedNet> {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), net.to_binary()).unwrap();
-    let open = |mapping| Limits::default().open_net(file.path(), mapping).unwrap();
-    let bytes = EncodedNet::from_bytes(net.to_binary(), &WireLimits::default()).unwrap();
-    vec![bytes, open(Mapping::LocalFiles), open(Mapping::Never)]
+    let bytes = net.to_binary();
+    let mut nets = Vec::new();
+    if bytes.len() >= 64 << 10 {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let open = |mapping| Limits::default().open_net(file.path(), mapping).unwrap();
+        nets.extend([Mapping::LocalFiles, Mapping::Never].map(open));
+    }
+    nets.push(EncodedNet::from_bytes(bytes, &WireLimits::default()).unwrap());
+    nets
 }
 
 fn compare(parent: &Arc<Workspace>, net: &NetDef, inputs: &Blobs) -> Result<(), String> {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::{ProtoError, sniff, wire};
 
 /// Bytes from which on a field is a part by itself; shorter ones share a part of about as many. Fewer in tests.
-pub(super) const LONG: usize = if cfg!(test) { 256 } else { 1 << 20 };
+pub(super) const LONG: usize = if cfg!(test) { 256 } else { 64 << 10 };
 
 /// Bytes that are looked at to tell text.
 const HEAD: usize = 64 << 10;
