@@ -56,6 +56,12 @@ impl Blob {
         matches!(self.0, Content::Empty)
     }
 
+    /// Whether it holds something that was written: a tensor with elements, or with none and a type, or any other value.
+    pub(crate) fn is_written(&self) -> bool {
+        let values = self.as_tensor().or_else(|| self.as_int8().map(|int8| &int8.values));
+        !self.is_empty() && values.is_none_or(|tensor| tensor.data_type().is_some())
+    }
+
     /// The name of the type that the blob holds; `a tensor`, `an 8-bit tensor`, or `nothing`.
     pub fn type_name(&self) -> &'static str {
         match &self.0 {

@@ -1,5 +1,6 @@
 //! Workspaces: blobs and nets by name.
 
+mod init;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -383,7 +384,7 @@ impl Workspace {
         let label = || OpLabel::new(None, def);
         let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
         let (mut node, info) =
-            build_operator(def, None, &registry, &mut blobs, 0).map_err(|e| e.of_op(label()))?;
+            build_operator(def, None, None, &registry, &mut blobs, 0).map_err(|e| e.of_op(label()))?;
         let held = node.own_slots();
         blobs.commit(&held);
         self.run.stop.begin();

@@ -2,11 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use caffe2::NetDef;
+use caffe2_proto::NetDef;
 
-/// Who reads and writes the blobs of a net.
+/// Who reads and writes the blobs of a net. Nets within operators are not looked at, nor are arguments.
+///
+/// ```
+/// use caffe2::{NetDef, NetFacts, OperatorDef};
+///
+/// let net = NetDef::new("n").op(OperatorDef::new("Conv").inputs(["data", "w"]).output("y"));
+/// let facts = NetFacts::new(&net);
+/// let inputs: Vec<_> = facts.inputs().map(|(name, _)| name).collect();
+/// assert_eq!((inputs, facts.outputs()), (vec!["data", "w"], vec!["y".to_owned()]));
+/// ```
 #[derive(Debug)]
-pub(super) struct NetFacts<'a> {
+pub struct NetFacts<'a> {
     net: &'a NetDef,
     /// By blob: the position of the last operator that writes it.
     writers: HashMap<&'a str, usize>,
@@ -15,7 +24,8 @@ pub(super) struct NetFacts<'a> {
 }
 
 impl<'a> NetFacts<'a> {
-    pub(super) fn new(net: &'a NetDef) -> NetFacts<'a> {
+    /// What the definition says.
+    pub fn new(net: &'a NetDef) -> NetFacts<'a> {
         let mut writers = HashMap::new();
         let mut inputs = Vec::new();
         let mut seen = HashSet::new();
@@ -31,27 +41,27 @@ impl<'a> NetFacts<'a> {
     }
 
     /// Blobs that must be there before the net runs, with the first operator that reads each.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = (&'a str, String)> {
+    pub fn inputs(&self) -> impl Iterator<Item = (&'a str, String)> {
         self.inputs.iter().map(|&(name, position)| (name, self.operator(position)))
     }
 
     /// Whether the net reads what a blob held before.
-    pub(super) fn reads(&self, blob: &str) -> bool {
+    pub fn reads(&self, blob: &str) -> bool {
         self.inputs.iter().any(|&(name, _)| name == blob)
     }
 
     /// The operator that a blob has its content from.
-    pub(super) fn writer(&self, blob: &str) -> Option<String> {
+    pub fn writer(&self, blob: &str) -> Option<String> {
         self.writers.get(blob).map(|&position| self.operator(position))
     }
 
     /// All blobs that the net reads or writes.
-    pub(super) fn blobs(&self) -> impl Iterator<Item = &'a str> {
+    pub fn blobs(&self) -> impl Iterator<Item = &'a str> {
         self.inputs.iter().map(|&(name, _)| name).chain(self.writers.keys().copied())
     }
 
     /// What the net is there to compute: its external outputs, or what its operators write and none reads.
-    pub(super) fn outputs(&self) -> Vec<String> {
+    pub fn outputs(&self) -> Vec<String> {
         if !self.net.external_output.is_empty() {
             return self.net.external_output.clone();
         }
@@ -73,7 +83,7 @@ impl<'a> NetFacts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use caffe2::OperatorDef;
+    use caffe2_proto::OperatorDef;
 
     #[test]
     fn facts_are_those_of_the_definition() {
