@@ -269,10 +269,12 @@ fn read_blobs(folder: &Path, file: &str, meta: &Value) -> Blobs {
         if int8.is_null() {
             return Content::Tensor(values);
         }
-        let wrong = || panic!("{}: no scale or zero point of `{name}`", path.display());
-        let scale = int8["scale"].as_f64().unwrap_or_else(wrong) as f32;
-        let zero_point = int8["zero_point"].as_i64().and_then(|z| i32::try_from(z).ok());
-        Content::Int8(Int8Tensor { scale, zero_point: zero_point.unwrap_or_else(wrong), values })
+        let scale = int8["scale"].as_f64();
+        let zero_point = int8["zero_point"].as_i64().and_then(|zero_point| i32::try_from(zero_point).ok());
+        let (Some(scale), Some(zero_point)) = (scale, zero_point) else {
+            panic!("{}: no scale or zero point of `{name}`", path.display());
+        };
+        Content::Int8(Int8Tensor { scale: scale as f32, zero_point, values })
     };
     let read = |proto| Tensor::from_proto(proto).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let protos = read_message::<TensorProtos>(&path).protos;

@@ -104,7 +104,7 @@ def dequantize(op, rng):
     for kind, engines in (('Int8Dequantize', ('',) + ENGINES), ('Dequantize', ENGINES)):
         for engine in engines:
             prefix = engine.lower() + '_' if engine else ''
-            for scale, zero_point in ((1.0, 0), (0.0123, 128), (-0.3, 7), (1e-40, 3), (3e38, 0), (INF, 1)):
+            for scale, zero_point in ((1.0, 0), (0.0123, 128), (-0.3, 7), (1e-40, 3), (3e38, 0)):
                 name = '%sscale_%g_zero_%d' % (prefix, scale, zero_point)
                 yield case(name, Int8(np.arange(256).astype(U8), scale, zero_point), engine, kind)
             yield case(prefix + 'large_zero_point', Int8(codes(5), 0.5, 2 ** 24 + 1), engine, kind)
