@@ -90,10 +90,7 @@ fn table(rows: usize, width: usize) -> Result<Tensor> {
 }
 
 /// The shortest time of some work on `size` elements, for each of them. Small sizes are repeated within a measurement.
-fn per_element(
-    size: usize,
-    mut work: impl FnMut() -> std::result::Result<(), caffe2::Error>,
-) -> Result<f64> {
+fn per_element(size: usize, mut work: impl FnMut() -> std::result::Result<(), caffe2::Error>) -> Result<f64> {
     let times = ((1 << 18) / size).max(1);
     let mut failed = Ok(());
     let time = best(|| {
@@ -118,7 +115,9 @@ pub(crate) fn lookups() -> Result<()> {
     for (rows, width) in [(100_000, 64), (1_000_000, 128)] {
         print!("{:>20}", format!("{rows} x {width}"));
         let eight = "SparseLengthsSumFused8BitRowwise";
-        for (op, threads) in [(eight, 1), (eight, 2), ("SparseLengthsSumFused4BitRowwise", 1), ("SparseLengthsSum", 1)] {
+        for (op, threads) in
+            [(eight, 1), (eight, 2), ("SparseLengthsSumFused4BitRowwise", 1), ("SparseLengthsSum", 1)]
+        {
             print!(" {:>10.2}", lookup(op, rows, width, threads)?);
         }
         println!();

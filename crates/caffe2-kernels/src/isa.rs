@@ -282,7 +282,7 @@ mod tests {
         };
         let special = [0.0, -0.0, 1.0, f32::MAX, f32::MIN_POSITIVE, 1e-45, f32::INFINITY, f32::NAN];
         let special = special.iter().flat_map(|x| [*x, -x]).collect::<Vec<_>>();
-        let mut check = |a: f32, b: f32, c: f32| {
+        let check = |a: f32, b: f32, c: f32| {
             let (got, want) = (multiply_add_once(false, a, b, c), a.mul_add(b, c));
             assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(), "{a:e} {b:e} {c:e}");
         };
