@@ -75,7 +75,9 @@ def contents(ws, names):
             t.dims.extend(q.dims)
             t.data_type = q.data_type
             t.int32_data.extend(q.data)
-            int8[n] = dict(scale=q.scale, zero_point=int(q.bias))
+            # JSON has no infinity; only cases that we refuse have one.
+            scale = q.scale if np.isfinite(q.scale) else str(q.scale)
+            int8[n] = dict(scale=scale, zero_point=int(q.bias))
         elif p.type == 'Tensor' and p.tensor.data_type != 0:
             t.CopyFrom(p.tensor)
             t.ClearField('device_detail')

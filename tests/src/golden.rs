@@ -269,8 +269,9 @@ fn read_blobs(folder: &Path, file: &str, meta: &Value) -> Blobs {
         if int8.is_null() {
             return Content::Tensor(values);
         }
-        let zero_point = int8["zero_point"].as_i64().and_then(|z| i32::try_from(z).ok());
-        let Some((scale, zero_point)) = int8["scale"].as_f64().zip(zero_point) else {
+        let scale = int8["scale"].as_f64();
+        let zero_point = int8["zero_point"].as_i64().and_then(|zero_point| i32::try_from(zero_point).ok());
+        let (Some(scale), Some(zero_point)) = (scale, zero_point) else {
             panic!("{}: no scale or zero point of `{name}`", path.display());
         };
         Content::Int8(Int8Tensor { scale: scale as f32, zero_point, values })

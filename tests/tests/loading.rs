@@ -7,6 +7,7 @@ use std::sync::Arc;
 use caffe2::files::{Limits, Mapping};
 use caffe2_operator::proto::{Argument, Caffe2Message, EncodedNet, NetDef, OperatorDef, WireLimits};
 use caffe2_operator::{Error, Tensor, Workspace};
+use caffe2_tests::content::Content;
 use caffe2_tests::golden::{self, Blobs, Case, Failures, feed};
 use proptest::prelude::*;
 
@@ -143,7 +144,8 @@ proptest! {
     #[test]
     fn any_net_gives_the_same(net in net()) {
         let parent = parent();
-        let inputs = vec![("a".to_owned(), Tensor::from_slice([2], &[-1.0f32, 3.0]).unwrap())];
+        let a = Content::Tensor(Tensor::from_slice([2], &[-1.0f32, 3.0]).unwrap());
+        let inputs = vec![("a".to_owned(), a)];
         compare(&parent, &net, &inputs).map_err(TestCaseError::fail)?;
     }
 }

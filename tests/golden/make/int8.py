@@ -85,7 +85,7 @@ def choose(op, rng):
     scale = 'Caffe2 takes a scale in another field for none; we report it'
     yield case('scale_int', RANGES['both'], options=dict(diverges=scale, ours='refused'), Y_scale=1)
     yield case('power_negative', [-1e-7, 0], options=dict(
-        diverges=POWER, ours={'Y': Int8(np.array([40, 255], U8), 2.0 ** -31, 255)}), force_scale_power_of_two=1)
+        diverges=POWER, ours={'Y': Int8(np.array([0, 215], U8), 2.0 ** -31, 215)}), force_scale_power_of_two=1)
     yield case('other_arguments', RANGES['both'], activation_quantization_kind='L2_MIN_QUANTIZATION', followed_by='Relu')
     for dtype in REFUSED_TYPES:
         yield 'refuses_' + np.dtype(dtype).name, op('Quantize', ['X'], ['Y'], engine='DNNLOWP'), {'X': any_values(dtype, 3)}
@@ -104,7 +104,7 @@ def dequantize(op, rng):
     for kind, engines in (('Int8Dequantize', ('',) + ENGINES), ('Dequantize', ENGINES)):
         for engine in engines:
             prefix = engine.lower() + '_' if engine else ''
-            for scale, zero_point in ((1.0, 0), (0.0123, 128), (-0.3, 7), (1e-40, 3), (3e38, 0), (INF, 1)):
+            for scale, zero_point in ((1.0, 0), (0.0123, 128), (-0.3, 7), (1e-40, 3), (3e38, 0)):
                 name = '%sscale_%g_zero_%d' % (prefix, scale, zero_point)
                 yield case(name, Int8(np.arange(256).astype(U8), scale, zero_point), engine, kind)
             yield case(prefix + 'large_zero_point', Int8(codes(5), 0.5, 2 ** 24 + 1), engine, kind)

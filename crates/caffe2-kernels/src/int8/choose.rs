@@ -85,7 +85,7 @@ mod tests {
         let few = RangeRule { bits: 4, ..BYTES };
         assert_eq!(chosen(&[-1.0, 0.26, 3.0, 2.1, 1.9], few), (0.266_666_68, 4));
         let wide = RangeRule { bits: 16, ..BYTES };
-        assert_eq!(chosen(&[-1.0, 3.0], wide), (6.103_608_8e-5, 16384));
+        assert_eq!(chosen(&[-1.0, 3.0], wide), (6.103_609e-5, 16384));
     }
 
     #[test]
