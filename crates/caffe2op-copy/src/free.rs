@@ -67,7 +67,8 @@ mod tests {
     fn what_is_not_in_place_is_refused() {
         let mut workspace = Workspace::new();
         workspace.feed("x", Tensor::scalar(1.0f32).unwrap());
-        let error = workspace.run_operator_once(&OperatorDef::new("Free").input("x").output("y")).unwrap_err();
+        let error =
+            workspace.run_operator_once(&OperatorDef::new("Free").input("x").output("y")).unwrap_err();
         assert!(error.to_string().contains("same blob"), "{error}");
         assert!(!workspace.blob("x").unwrap().is_empty());
     }

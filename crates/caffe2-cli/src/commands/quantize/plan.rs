@@ -1,0 +1,58 @@
+//! Reads all files and finds out what is to be done.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use caffe2::NetDef;
+use caffe2::files::{Limits, NamedTensors};
+use caffe2_transform::quantize::QuantizeOptions;
+
+use super::args::QuantizeArgs;
+use crate::commands::run;
+use crate::progress::Progress;
+
+/// Everything that is needed, read and checked.
+pub(super) struct Plan {
+    pub(super) init: NetDef,
+    pub(super) init_path: PathBuf,
+    pub(super) net: NetDef,
+    pub(super) options: QuantizeOptions,
+    pub(super) output_init: PathBuf,
+    pub(super) comparison: Option<Comparison>,
+    pub(super) json: bool,
+}
+
+/// What to run both nets on.
+pub(super) struct Comparison {
+    pub(super) feeds: NamedTensors,
+    /// The outputs of the net.
+    pub(super) fetch: Vec<String>,
+}
+
+impl Plan {
+    pub(super) fn new(args: &QuantizeArgs, progress: &Progress) -> Result<Plan> {
+        run::check_folder(&args.output_init)?;
+        let (init, net, comparison) = match args.feeds.as_slice() {
+            [] => {
+                let read = |path: &Path| run::read_net(path, &Limits::default(), progress);
+                (read(&args.init)?, read(&args.net)?, None)
+            }
+            feeds => {
+                let args = run::RunArgs::of_files(args.net.clone(), args.init.clone(), feeds.to_vec());
+                let plan = run::Plan::new(&args, progress)?;
+                progress.aside(|| plan.warn());
+                let init = plan.init.unwrap_or_default();
+                (init, plan.net, Some(Comparison { feeds: plan.feeds, fetch: plan.fetch }))
+            }
+        };
+        let options = QuantizeOptions {
+            scheme: args.scheme.into(),
+            min_elements: args.min_elements,
+            only: args.only.clone(),
+            skip: args.skip.clone(),
+            ..QuantizeOptions::default()
+        };
+        let (init_path, output_init) = (args.init.clone(), args.output_init.clone());
+        Ok(Plan { init, init_path, net, options, output_init, comparison, json: args.json })
+    }
+}
