@@ -116,6 +116,7 @@ impl<O: Operation> OperatorType for ArithmeticOp<O> {
                 "tensor of the same type; its shape may not grow beyond that of an operand that it replaces",
             )
             .infer(infer)
+            .infer_by_running()
             .cost(|context| Cost::with_macs(context, context.output_numel(0).saturating_mul(O::MACS)))
     }
 

@@ -58,6 +58,7 @@ pub trait Given: Sized + 'static {
         match Self::data_type(args)? {
             DataType::Float | DataType::Double => count_of::<f32>(args),
             DataType::String => count_of::<Bytes>(args),
+            DataType::Bool => count_of::<bool>(args),
             _ => count_of::<i64>(args),
         }
     }
@@ -144,7 +145,10 @@ macro_rules! given_numbers {
             const TYPE: &'static str = $name;
             const DOC: &'static str = $doc;
             fn describe(schema: OpSchema) -> OpSchema {
-                schema.arg_repeated_required::<$rust>("values", "the elements, in row-major order")
+                let schema = schema.arg_repeated_required::<$rust>("values", "the elements, in row-major order");
+                // Those that shapes are kept in.
+                let is_index = matches!(<$rust as Element>::DATA_TYPE, DataType::Int32 | DataType::Int64);
+                if is_index { schema.infer_by_running() } else { schema }
             }
             fn data_type(_: &Args<'_>) -> Result<DataType, ArgError> {
                 Ok(<$rust as Element>::DATA_TYPE)

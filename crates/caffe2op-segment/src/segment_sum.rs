@@ -41,6 +41,7 @@ impl OperatorType for SortedSegmentSumOp {
                 "float tensor of as many rows as there are ids, each of the shape of a row of DATA",
             )
             .infer(|context| infer_segments(context, None))
+            .infer_by_running()
             .comparison(Comparison::Tolerance(1e-5))
             .differences("A negative last id, with which Caffe2 writes outside its memory, is refused.")
     }
@@ -88,6 +89,7 @@ impl OperatorType for UnsortedSegmentSumOp {
             .input("SEGMENT_IDS", "int32 vector with an id per row of DATA, each from 0 to num_segments less one")
             .output("OUTPUT", "float tensor of num_segments rows, each of the shape of a row of DATA")
             .infer(infer)
+            .infer_by_running()
             .comparison(Comparison::Tolerance(1e-5))
     }
 

@@ -55,6 +55,7 @@ pub struct OpSchema {
     input_docs: Vec<BlobDoc>,
     output_docs: Vec<BlobDoc>,
     inference: Inference,
+    by_running: bool,
     cost: Option<CostFn>,
     comparison: Comparison,
 }
@@ -128,6 +129,7 @@ impl OpSchema {
             input_docs: Vec::new(),
             output_docs: Vec::new(),
             inference: Inference::Unknown,
+            by_running: false,
             cost: None,
             comparison: Comparison::Exact,
         }
@@ -313,6 +315,14 @@ impl OpSchema {
         self
     }
 
+    /// Inference may run the operator on inputs whose elements are known: for one that is quick and does nothing but
+    /// write its outputs, and whose results are shapes or lead to them, or whose output has a shape that follows from
+    /// the elements of inputs.
+    pub fn infer_by_running(mut self) -> OpSchema {
+        self.by_running = true;
+        self
+    }
+
     /// The function that tells what a run costs; without one, all inputs are read and all outputs
     /// written once, with no multiply-adds.
     pub fn cost(mut self, cost: CostFn) -> OpSchema {
@@ -398,6 +408,11 @@ impl OpSchema {
         };
         outputs.resize(context.output_count(), TensorInfo::unknown());
         Ok(outputs)
+    }
+
+    /// Whether inference may run the operator on inputs whose elements are known.
+    pub fn infers_by_running(&self) -> bool {
+        self.by_running
     }
 
     /// What one run costs.
