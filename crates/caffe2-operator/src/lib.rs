@@ -69,6 +69,7 @@ mod op_error;
 mod operator;
 mod plan;
 mod registry;
+mod row_indices;
 mod run_operator;
 mod schema;
 mod stop;
@@ -98,6 +99,7 @@ pub use observer::{Observer, TimeObserver};
 pub use op_error::{ArgError, ArgProblem, OpError};
 pub use operator::{Operator, OperatorType};
 pub use registry::{DeviceType, DuplicateOperator, OpRegistry, OpRegistryBuilder, Origin, Registration};
+pub use row_indices::check_row_indices;
 pub use run_operator::run_operator;
 pub use schema::{
     ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, BlobDoc, Comparison, CostFn, Counts, InferFn,

@@ -51,7 +51,7 @@ pub use caffe2_operator::{
     Operator, OperatorType, TimeObserver, Workspace, register_cpu_operator,
 };
 pub use caffe2_proto::{Argument, Caffe2Message, NetDef, OperatorDef, ProtoError, WireLimits};
-pub use caffe2_tensor::{DataType, Element, MemoryBudget, Shape, Tensor, TensorError, f16};
+pub use caffe2_tensor::{DataType, Element, Int8Tensor, MemoryBudget, Shape, Tensor, TensorError, f16};
 
 // A crate whose name stands nowhere in the code is not linked, and its operators are missing then.
 use caffe2op_accuracy as _;
@@ -68,13 +68,17 @@ use caffe2op_dropout as _;
 use caffe2op_elementwise as _;
 use caffe2op_filler as _;
 use caffe2op_fullyconnected as _;
+use caffe2op_fusedrowwise as _;
 use caffe2op_gather as _;
+use caffe2op_halffloat as _;
+use caffe2op_i8quantized as _;
 use caffe2op_matmul as _;
 use caffe2op_norm as _;
 use caffe2op_onehot as _;
 use caffe2op_orderswitch as _;
 use caffe2op_pad as _;
 use caffe2op_pool as _;
+use caffe2op_quantdecode as _;
 use caffe2op_reduction as _;
 use caffe2op_reshape as _;
 use caffe2op_resize as _;

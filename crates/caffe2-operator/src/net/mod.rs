@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::access::{BlobAccess, Wiring};
 use crate::control::{BuiltSubNet, ControlIo, ControlOperator};
 use crate::error::{Error, OpLabel};
+use crate::infer::TensorInfo;
 use crate::io::{OpIo, RunResources};
 use crate::observer::Observer;
 use crate::op_error::OpError;
@@ -230,7 +231,8 @@ impl Net {
         for (node, op) in nodes.iter().zip(&info.ops) {
             for (index, name) in op.inputs.iter().enumerate() {
                 let empty = access.look(&node.wiring, index).is_none_or(|blob| {
-                    blob.is_empty() || blob.as_tensor().is_some_and(|t| t.data_type().is_none())
+                    let values = blob.as_tensor().or_else(|| blob.as_int8().map(|int8| &int8.values));
+                    blob.is_empty() || values.is_some_and(|t| t.data_type().is_none())
                 });
                 let label = format!("`{name}`");
                 if empty && !written.contains(name) && !unwritten.contains(&label) {
@@ -276,9 +278,10 @@ pub(crate) fn describe_op_failure(
         .iter()
         .enumerate()
         .map(|(index, name)| match access.look(wiring, index) {
-            Some(blob) => match blob.as_tensor() {
-                Some(tensor) => format!("`{name}` {}", crate::TensorInfo::from(tensor)),
-                None => format!("`{name}` ({})", blob.type_name()),
+            Some(blob) => match (blob.as_tensor(), blob.as_int8()) {
+                (Some(tensor), _) => format!("`{name}` {}", TensorInfo::from(tensor)),
+                (_, Some(int8)) => format!("`{name}` {} (an 8-bit tensor)", TensorInfo::from(int8)),
+                _ => format!("`{name}` ({})", blob.type_name()),
             },
             None => format!("`{name}`"),
         })

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use caffe2_kernels::Threads;
 use caffe2_proto::{NetDef, OperatorDef, PlanDef};
-use caffe2_tensor::{MemoryBudget, Tensor};
+use caffe2_tensor::{Int8Tensor, MemoryBudget, Tensor};
 use smallvec::SmallVec;
 
 use crate::access::BlobAccess;
@@ -201,6 +201,16 @@ impl Workspace {
     pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
         let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
         blob.tensor().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))
+    }
+
+    /// The 8-bit tensor that a blob holds; it shares its storage with the blob until one of them is written.
+    ///
+    /// # Errors
+    /// When there is no such blob, or it holds no 8-bit tensor.
+    pub fn fetch_int8(&self, name: &str) -> Result<Int8Tensor, Error> {
+        let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
+        let int8 = blob.int8().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))?;
+        Ok(Int8Tensor { values: int8.values.clone().within(None), ..int8.clone() })
     }
 
     /// The blob of that name, of the workspace itself or the nearest ancestor that has one.
