@@ -9,7 +9,7 @@ use caffe2_tests::models::path;
 use caffe2_transform::quantize::{QuantizeOptions, Scheme, quantize};
 use serde_json::Value;
 
-const SCHEMES: [Scheme; 2] = [Scheme::Byte, Scheme::Half];
+const SCHEMES: [Scheme; 3] = [Scheme::Byte, Scheme::Fused8, Scheme::Half];
 
 const WEIGHTS: [&str; 3] = ["conv1_w", "conv2_w", "fc_w"];
 
@@ -64,7 +64,8 @@ fn caffe2_makes_the_same_weights_and_scores() {
             same_bits(&workspace.fetch(weight).unwrap(), &stored(&format!("{name}_{weight}"))).unwrap();
         }
         let (softmax, want) = (workspace.fetch("softmax").unwrap(), stored(&format!("{name}_softmax")));
-        let first = Tensor::from_slice(want.dims(), &softmax.as_slice::<f32>().unwrap()[..want.numel()]).unwrap();
+        let first =
+            Tensor::from_slice(want.dims(), &softmax.as_slice::<f32>().unwrap()[..want.numel()]).unwrap();
         compare(&first, &want, Tolerance::Within { rtol: 1e-4, atol: 1e-6 }).unwrap();
     }
 }
@@ -78,7 +79,10 @@ fn as_many_digits_are_right_as_in_caffe2() {
     for scheme in SCHEMES {
         let after = classified(&init_file(scheme)).fetch("softmax").unwrap();
         let want = figures(scheme);
-        assert_eq!((want["images"].clone(), want["correct"].clone()), (labels.len().into(), same(&digits(&after), labels).into()));
+        assert_eq!(
+            (want["images"].clone(), want["correct"].clone()),
+            (labels.len().into(), same(&digits(&after), labels).into())
+        );
         assert_eq!(want["same_class_as_float"], same(&digits(&after), &digits(&before)), "{scheme:?}");
         let pairs = before.as_slice::<f32>().unwrap().iter().zip(after.as_slice::<f32>().unwrap());
         let largest = pairs.map(|(b, a)| f64::from((b - a).abs())).fold(0.0, f64::max);

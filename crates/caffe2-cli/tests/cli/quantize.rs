@@ -78,7 +78,7 @@ init net: 9.6 KiB before, 2.8 KiB after (30 %)
 fn what_is_written_runs_and_comes_back() {
     let desk = Desk::new();
     let (net, images) = (digits_file("predict_net.pb"), digits_file("test_images.npz"));
-    for scheme in ["byte", "half"] {
+    for scheme in ["byte", "fused8", "half"] {
         desk.quantize(&digits(&format!("--output-init bytes.pbtxt --scheme {scheme}"))).succeeded();
         let table = desk.dequantize("--init bytes.pbtxt --output-init floats.pb").succeeded();
         assert!(
@@ -110,6 +110,46 @@ fn json_tells_the_same() {
     assert_eq!(report["kept"], json!([reason]));
     let output = &report["outputs"][0];
     assert_eq!((&output["blob"], &output["rows"], &output["same_top"]), (&json!("y"), &json!(2), &json!(2)));
+}
+
+/// A desk with an embedding table, and ids to look up.
+fn table_desk() -> Desk {
+    let desk = Desk::new();
+    let values: Vec<f32> = (0..2000).map(|i| (i as f32 * 0.7).sin()).collect();
+    let fill =
+        OperatorDef::new("GivenTensorFill").output("table").arg("shape", [100, 20]).arg("values", values);
+    desk.put_net("init.pbtxt", &NetDef::new("init").op(fill));
+    let sum = OperatorDef::new("SparseLengthsSum").inputs(["table", "ids", "lengths"]).output("sum");
+    let gather = OperatorDef::new("Gather").inputs(["table", "ids"]).output("rows");
+    desk.put_net("sum.pbtxt", &NetDef::new("net").op(sum.clone()));
+    desk.put_net("both.pbtxt", &NetDef::new("net").op(sum).op(gather));
+    let ids = Tensor::from_slice([3], &[99i64, 0, 5]).unwrap();
+    desk.put_tensors("ids.npz", &[("ids", ids), ("lengths", Tensor::from_slice([2], &[1i32, 2]).unwrap())]);
+    desk
+}
+
+#[test]
+fn tables_stay_rows_when_the_net_may_change() {
+    let desk = table_desk();
+    let args = |net: &str| format!("--init init.pbtxt --net {net} --output-init rows.pb --scheme fused8");
+    let hint = "\nwith --output-net the net could look up in the rows, and never make floats, of `table`\n";
+    let table = desk.quantize(&args("sum.pbtxt")).succeeded();
+    assert!(table.contains(hint) && table.contains(", 100 rows  "), "{table}");
+    let table = desk.quantize(&(args("both.pbtxt") + " --feed ids.npz --output-net net.pb")).succeeded();
+    assert!(table.contains("\nthe net looks up in the rows of `table`\n"), "{table}");
+    let types: Vec<_> = desk.net("net.pb").op.iter().map(|op| op.r#type().to_owned()).collect();
+    assert_eq!(types, ["SparseLengthsSumFused8BitRowwise", "GatherFused8BitRowwise"]);
+    desk.run("--net net.pb --init rows.pb --feed ids.npz --output out.npz").succeeded();
+    // Without a feed nobody knows that the indices are a vector.
+    let outcome = desk.quantize(&(args("both.pbtxt") + " --output-net net.pb"));
+    assert_eq!(outcome.status, 0);
+    assert!(
+        outcome.stderr.contains("warning: no table is read by lookups alone; net.pb is the net as it was")
+    );
+    assert_eq!(desk.net("net.pb"), desk.net("both.pbtxt"));
+    desk.quantize(&(args("sum.pbtxt") + " --output-net rows.pb")).failed(&["name the same file, rows.pb"]);
+    desk.quantize(&(args("sum.pbtxt").replace("fused8", "byte") + " --output-net net.pb"))
+        .failed(&["--scheme fused8"]);
 }
 
 #[test]

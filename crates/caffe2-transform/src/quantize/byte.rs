@@ -21,7 +21,7 @@ pub(super) fn store(weight: &Weight<'_>, scribe: &mut Scribe) -> Result<Stored, 
                 .arg("max", max),
         ),
     ];
-    Ok(Stored { ops, ranges: 1, min, max, distance: fit.distance })
+    Ok(Stored { ops, ranges: 1, min, max, distance: fit.distance, rows: None })
 }
 
 pub(super) fn too_wide(weight: &Weight<'_>) -> QuantizeError {

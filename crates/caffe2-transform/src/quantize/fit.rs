@@ -10,6 +10,7 @@
 use std::collections::HashSet;
 
 use caffe2_kernels::dequant::Affine;
+use caffe2_kernels::rowwise::{Fused8, Rounding, RowFormat as _};
 use caffe2_kernels::{Isa, Threads};
 
 use super::codes::{BLOCK, Codebook, Distance};
@@ -32,6 +33,14 @@ pub(super) enum Form {
 }
 
 impl Form {
+    fn codebook(self, line: Affine) -> Codebook {
+        let rounding = match self {
+            Form::Range => Rounding::Twice,
+            Form::Tail => Fused8::ROUNDING,
+        };
+        Codebook::new(line, rounding)
+    }
+
     /// The line through the ends of a range; `None` when the range is wider than a float can tell.
     fn through(self, min: f32, max: f32) -> Option<Line> {
         let affine = Affine::from_range(min, max);
@@ -94,18 +103,18 @@ pub(super) fn extremes(values: &[f32]) -> Option<(f32, f32)> {
 pub(super) fn fit(values: &[f32], form: Form, threads: &Threads) -> Option<Fit> {
     let (min, max) = extremes(values)?;
     let full = form.through(min, max)?;
-    let plain = measure(values, full, threads);
+    let plain = measure(values, full, form, threads);
     // Too flat for anything better: what rounds is the float, not the code.
     if plain.distance.squares == 0.0 || full.affine.scale < f32::MIN_POSITIVE * 256.0 {
         return Some(plain);
     }
-    let on_grid = grid(values, form).map(|line| measure(values, line, threads));
+    let on_grid = grid(values, form).map(|line| measure(values, line, form, threads));
     let better = |best: Fit, fit: Fit| if fit.distance.squares < best.distance.squares { fit } else { best };
     let best = on_grid.into_iter().fold(plain, better);
     if best.distance.squares == 0.0 {
         return Some(best);
     }
-    Some(better(best, measure(values, search(values, form, full, threads), threads)))
+    Some(better(best, measure(values, search(values, form, full, threads), form, threads)))
 }
 
 /// The best line of two searches and their versions with an exact zero.
@@ -131,9 +140,9 @@ fn search(values: &[f32], form: Form, full: Line, threads: &Threads) -> Line {
 const ZEROS: f64 = 1.01;
 
 /// Gives each value its code on a line.
-fn measure(values: &[f32], line: Line, threads: &Threads) -> Fit {
+fn measure(values: &[f32], line: Line, form: Form, threads: &Threads) -> Fit {
     let mut codes = vec![0; values.len()];
-    let distance = Codebook::new(line.affine).encode(values, &mut codes, threads);
+    let distance = form.codebook(line.affine).encode(values, &mut codes, threads);
     Fit { line, codes, distance }
 }
 
@@ -211,7 +220,7 @@ fn with_zero(values: &[f32], form: Form, line: Line, threads: &Threads) -> Optio
     if line.min > 0.0 || line.max < 0.0 {
         return None;
     }
-    let code = Codebook::new(line.affine).code(0.0);
+    let code = form.codebook(line.affine).code(0.0);
     let start = form.with_zero(line.affine.scale, code)?;
     let next = |sums: &Sums, line: Line| form.with_zero(sums.best_scale(line, code)? as f32, code);
     Some(alternate(values, start, threads, next))
@@ -263,8 +272,8 @@ fn grid(values: &[f32], form: Form) -> Option<Line> {
     }
     let line = form.near(scale, first)?;
     let distance = |line: &Line| {
-        let book = Codebook::new(line.affine);
-        let error = |value: &f64| (value - f64::from(line.affine.value(book.code(*value as f32)))).abs();
+        let book = form.codebook(line.affine);
+        let error = |value: &f64| (value - f64::from(book.value(book.code(*value as f32)))).abs();
         distinct.iter().map(error).fold(0.0, f64::max)
     };
     // The exact line is the same within the rounding of its end.
@@ -411,7 +420,7 @@ mod tests {
     fn plain_decibels(values: &[f32]) -> f64 {
         let (min, max) = extremes(values).unwrap();
         let line = Form::Range.through(min, max).unwrap();
-        let distance = measure(values, line, &Threads::single()).distance;
+        let distance = measure(values, line, Form::Range, &Threads::single()).distance;
         10.0 * (distance.signal / distance.squares).log10()
     }
 
@@ -498,10 +507,10 @@ mod tests {
             let (min, max) = extremes(&values).unwrap();
             for form in FORMS {
                 let Some(full) = form.through(min, max) else { continue };
-                let plain = measure(&values, full, &Threads::single()).distance;
+                let plain = measure(&values, full, form, &Threads::single()).distance;
                 let fit = fit(&values, form, &Threads::single()).unwrap();
                 prop_assert!(fit.distance.squares <= plain.squares, "{:?}", fit.line);
-                let stored = Codebook::new(fit.line.affine);
+                let stored = form.codebook(fit.line.affine);
                 prop_assert!(values.iter().zip(&fit.codes).all(|(&v, &q)| stored.code(v) == q));
             }
         }

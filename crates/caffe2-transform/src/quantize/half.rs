@@ -98,7 +98,7 @@ pub(super) fn store(
         op("Add", [blob, value], blob),
         weight.like(OperatorDef::new("Free").inputs(scratch).outputs(scratch)),
     ];
-    Ok(Stored { ops, ranges: 0, min, max, distance })
+    Ok(Stored { ops, ranges: 0, min, max, distance, rows: None })
 }
 
 /// The number of the data type.

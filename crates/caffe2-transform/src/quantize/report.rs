@@ -36,6 +36,19 @@ pub struct QuantizedWeight {
     pub max: f32,
     /// What became of its values.
     pub error: WeightError,
+    /// Whether the net can look up in the rows of codes as they are.
+    pub lookup: Lookup,
+}
+
+/// Whether fused rows are, or could be, read as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// Something reads the weight that needs floats.
+    None,
+    /// All that reads the weight are lookups that have a form for rows; they were left as they are.
+    Possible,
+    /// The net reads the rows, and the weight is never made into floats.
+    Fused,
 }
 
 /// How far the values that are stored are from those that were.

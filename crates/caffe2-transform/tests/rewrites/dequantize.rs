@@ -28,7 +28,7 @@ fn every_scheme_comes_back_to_the_fills_that_it_came_from() {
     let blobs = ["conv_w", "conv_b", "fc_w"];
     let declared = init.clone().external_outputs(blobs);
     let net = reader(&blobs);
-    for scheme in [Scheme::Byte, Scheme::Half] {
+    for scheme in [Scheme::Byte, Scheme::Fused8, Scheme::Half] {
         for (init, net_known) in [(&declared, false), (&declared, true), (&init, true)] {
             let stored = quantize(init, &net, &QuantizeOptions { scheme, ..all() }).unwrap().init;
             let back = dequantize(&stored, net_known.then_some(&net)).unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dequantize;
+mod lookups;
 mod quantize;
 mod selection;
 

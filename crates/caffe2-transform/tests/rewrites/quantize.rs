@@ -87,9 +87,35 @@ fn several_weights_share_the_tables_of_halves() {
 }
 
 #[test]
+fn rows_have_ranges_of_their_own() {
+    // Rows that differ a thousandfold: one range would leave nothing of the small ones.
+    let scales = [1.0, 1e-3, 0.0, 30.0];
+    let values: Vec<f32> = (0..4 * 90).map(|i| scales[i / 90] * ((i as f32 * 0.7).sin() + 0.1)).collect();
+    let net = reader(&["w"]);
+    for dims in [&[4i64, 90][..], &[4, 10, 3, 3], &[360]] {
+        let init = NetDef::new("init").op(given("w", dims, &values));
+        let options = QuantizeOptions { only: vec!["w".into()], ..options(Scheme::Fused8) };
+        let quantized = quantize(&init, &net, &options).unwrap();
+        let after = made(&quantized.init);
+        let weight = &quantized.report.weights[0];
+        assert_eq!(super::dims(&after, "w"), weight.dims);
+        assert_eq!(weight.ranges, if dims.len() == 1 { 1 } else { 4 });
+        let reshapes = quantized.init.op.iter().filter(|op| op.r#type() == "Reshape").count();
+        assert_eq!(reshapes, usize::from(dims.len() != 2));
+        for (row, (want, got)) in values.chunks(90).zip(floats(&after, "w").chunks(90)).enumerate() {
+            let worst = want.iter().zip(got).map(|(w, g)| (w - g).abs()).fold(0.0, f32::max);
+            assert!(dims.len() == 1 || worst <= scales[row] * 2.2 / 255.0 * 0.51, "{dims:?} {row} {worst}");
+        }
+    }
+}
+
+#[test]
 fn weights_of_one_value_are_exact() {
     for value in [0.0, -0.1, 1e-45, 1e-30, 3.3e38, 1.0 / 3.0] {
         assert_eq!(stored(&[value; 100], Scheme::Byte), [value; 100]);
+        let init = NetDef::new("init").op(given("w", &[4, 25], &[value; 100]));
+        let rows = quantize(&init, &reader(&["w"]), &options(Scheme::Fused8)).unwrap().init;
+        assert_eq!(floats(&made(&rows), "w"), [value; 100]);
     }
 }
 
@@ -146,7 +172,7 @@ fn what_cannot_be_stored_is_refused_by_name() {
         let (init, net) = one(values);
         quantize(&init, &net, &options(scheme)).unwrap_err()
     };
-    for scheme in [Scheme::Byte, Scheme::Half] {
+    for scheme in [Scheme::Byte, Scheme::Fused8, Scheme::Half] {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let error = quantize(&[1.0, 2.0, value, value], scheme);
             assert!(
@@ -157,6 +183,10 @@ fn what_cannot_be_stored_is_refused_by_name() {
         }
     }
     let error = quantize(&[-3e38, 3e38], Scheme::Byte);
+    assert_eq!(error, QuantizeError::TooWide { blob: "w".into(), min: -3e38, max: 3e38 });
+    let init = NetDef::new("init").op(given("w", &[2, 4], &[1.0, 2.0, 3.0, 4.0, -3e38, 0.0, 0.0, 3e38]));
+    let error =
+        caffe2_transform::quantize::quantize(&init, &reader(&["w"]), &options(Scheme::Fused8)).unwrap_err();
     assert_eq!(error, QuantizeError::TooWide { blob: "w".into(), min: -3e38, max: 3e38 });
     let error = quantize(&[1.0, 65520.0], Scheme::Half);
     assert_eq!(error, QuantizeError::BeyondHalf { blob: "w".into(), index: 1, value: 65520.0 });
@@ -183,7 +213,7 @@ fn device_and_control_inputs_go_along() {
     let device = DeviceOption { random_seed: Some(5), ..DeviceOption::default() };
     let fill = weight("w", &[30, 40]).with_device(device.clone()).control_input("ready");
     let init = NetDef::new("init").op(fill);
-    for scheme in [Scheme::Byte, Scheme::Half] {
+    for scheme in [Scheme::Byte, Scheme::Fused8, Scheme::Half] {
         let after = quantize(&init, &reader(&["w"]), &options(scheme)).unwrap().init;
         let own = after.op.iter().filter(|op| op.r#type() != "GivenTensorFill");
         assert!(own.clone().count() >= 2);

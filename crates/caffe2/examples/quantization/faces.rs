@@ -3,8 +3,8 @@
 //! Its weights come as bytes, so that "floats" are the floats these stand for, and the scheme `byte` finds the codes
 //! again.
 
-use caffe2::proto::prost::Message as _;
 use caffe2::NetDef;
+use caffe2::proto::prost::Message as _;
 use caffe2_transform::dequantize::dequantize;
 use caffe2_transform::quantize::QuantizeOptions;
 use image::{RgbImage, imageops};
@@ -30,7 +30,8 @@ pub(crate) fn table() -> Result<String> {
     text += &format!("| floats | {} | {} | | | |\n", init.encoded_len(), count(&before));
     for scheme in SCHEMES {
         // Small weights and biases too, as in the model.
-        let options = QuantizeOptions { min_elements: 1, only: vec!["conv*".into()], ..QuantizeOptions::default() };
+        let options =
+            QuantizeOptions { min_elements: 1, only: vec!["conv*".into()], ..QuantizeOptions::default() };
         let stored = model.stored(&init, scheme, options)?;
         let after = grids(&model, &stored, &pictures)?;
         let (score, pixels) = moves(&before, &after);

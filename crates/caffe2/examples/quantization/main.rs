@@ -24,7 +24,7 @@ use caffe2_transform::quantize::{QuantizeOptions, Scheme, quantize};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const SCHEMES: [Scheme; 2] = [Scheme::Byte, Scheme::Half];
+const SCHEMES: [Scheme; 3] = [Scheme::Byte, Scheme::Fused8, Scheme::Half];
 
 fn main() -> Result<()> {
     println!("{}", digits::table()?);

@@ -16,11 +16,20 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     progress.phase("choosing codes");
     let quantized = quantize(&plan.init, &plan.net, &plan.options).map_err(|error| explain(error, &plan))?;
     let changes = match &plan.comparison {
-        Some(comparison) => compare(&plan, &quantized.init, comparison, &progress)?,
+        Some(comparison) => compare(&plan, &quantized, comparison, &progress)?,
         None => Vec::<Change>::new(),
     };
     progress.phase(&format!("writing {}", plan.output_init.display()));
     files::write_net(&plan.output_init, &quantized.init)?;
+    if let Some(path) = &plan.output_net {
+        progress.phase(&format!("writing {}", path.display()));
+        if quantized.net.is_none() {
+            progress.aside(|| {
+                tracing::warn!("no table is read by lookups alone; {} is the net as it was", path.display())
+            });
+        }
+        files::write_net(path, quantized.net.as_ref().unwrap_or(&plan.net))?;
+    }
     progress.finish();
     let text = match plan.json {
         true => report::json(&quantized.report, plan.options.scheme, &changes)?,

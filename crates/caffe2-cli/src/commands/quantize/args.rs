@@ -34,6 +34,14 @@ pub(crate) struct QuantizeArgs {
     #[arg(long, value_name = "OUT", value_parser = net_file())]
     pub(super) output_init: PathBuf,
 
+    /// Where to write the net with lookups in rows of codes, with --scheme fused8
+    ///
+    /// Embedding tables that only SparseLengthsSum and its kin or Gather read stay rows of codes then, and never become
+    /// floats: the net gets the operators for such rows. It goes with the new init net. Gather needs a --feed that shows
+    /// that its indices are a vector.
+    #[arg(long, value_name = "OUT", value_parser = net_file())]
+    pub(super) output_net: Option<PathBuf>,
+
     /// How values are stored
     #[arg(long, value_enum, default_value = "byte")]
     pub(super) scheme: SchemeArg,
@@ -78,6 +86,10 @@ Examples:
     caffe2 quantize --init init_net.pb --net predict_net.pb --output-init bytes.pb \\
       --skip 'fc_*' --min-elements 64
 
+  A range for each row, and embedding tables that stay rows in memory:
+    caffe2 quantize --init init_net.pb --net predict_net.pb --output-init rows.pb \\
+      --scheme fused8 --output-net predict_rows.pb
+
   Half precision where bytes are too coarse:
     caffe2 quantize --init init_net.pb --net predict_net.pb --output-init halves.pb \\
       --scheme half
@@ -94,6 +106,8 @@ Exit status: 0 on success, 1 on failure, 2 when the command line makes no sense.
 pub(super) enum SchemeArg {
     /// A byte for each value, and a range for each weight
     Byte,
+    /// A byte for each value, and a range for each row of a weight, such as an output or an entry of a table
+    Fused8,
     /// Two bytes for each value: floats of half precision
     Half,
 }
@@ -102,6 +116,7 @@ impl From<SchemeArg> for Scheme {
     fn from(scheme: SchemeArg) -> Scheme {
         match scheme {
             SchemeArg::Byte => Scheme::Byte,
+            SchemeArg::Fused8 => Scheme::Fused8,
             SchemeArg::Half => Scheme::Half,
         }
     }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use caffe2::{NetDef, Tensor, Workspace};
+use caffe2_transform::quantize::Quantized;
 
 use super::plan::{Comparison, Plan};
 use crate::progress::Progress;
@@ -35,12 +36,13 @@ pub(super) enum Values {
 /// Runs the net with both init nets, and compares its outputs.
 pub(super) fn compare(
     plan: &Plan,
-    quantized: &NetDef,
+    quantized: &Quantized,
     comparison: &Comparison,
     progress: &Progress,
 ) -> Result<Vec<Change>> {
     let before = outputs(&plan.init, &plan.net, comparison, progress)?;
-    let after = outputs(quantized, &plan.net, comparison, progress)?;
+    let net = quantized.net.as_ref().unwrap_or(&plan.net);
+    let after = outputs(&quantized.init, net, comparison, progress)?;
     let pairs = comparison.fetch.iter().zip(before.iter().zip(&after));
     pairs.map(|(blob, (before, after))| change(blob, before, after)).collect()
 }

@@ -1,7 +1,7 @@
 //! The report, as tables for people and as JSON for programs.
 
 use anyhow::Result;
-use caffe2_transform::quantize::{QuantizedWeight, Report, Scheme};
+use caffe2_transform::quantize::{Lookup, QuantizedWeight, Report, Scheme};
 use serde_json::{Value, json};
 
 use super::compare::{Change, Values};
@@ -11,6 +11,7 @@ use crate::units::{ByteSize, grouped, short};
 /// What was done, in tables.
 pub(super) fn table(report: &Report, changes: &[Change]) -> String {
     let mut text = weights(&report.weights);
+    text.push_str(&lookups(&report.weights));
     if !report.kept.is_empty() {
         text.push_str("\nas before:\n");
         text.push_str(&kept(report));
@@ -42,13 +43,46 @@ fn weights(weights: &[QuantizedWeight]) -> String {
             format!("{:?}", weight.dims),
             grouped(weight.bytes_before),
             grouped(weight.bytes_after),
-            format!("{} to {}", short(weight.min.into()), short(weight.max.into())),
+            range(weight),
             brief(weight.error.largest),
             brief(weight.error.root_mean_square),
             decibels(weight.error.signal_to_noise),
         ]);
     }
     table.render()
+}
+
+fn range(weight: &QuantizedWeight) -> String {
+    let range = format!("{} to {}", short(weight.min.into()), short(weight.max.into()));
+    match weight.ranges {
+        0 | 1 => range,
+        rows => format!("{range}, {} rows", grouped(rows)),
+    }
+}
+
+/// What to know of the lookups in tables.
+fn lookups(weights: &[QuantizedWeight]) -> String {
+    let names = |lookup: Lookup| {
+        let names: Vec<_> = weights
+            .iter()
+            .filter(|weight| weight.lookup == lookup)
+            .map(|weight| format!("`{}`", weight.blob))
+            .collect();
+        names.join(", ")
+    };
+    let mut text = String::new();
+    for (names, what) in [
+        (names(Lookup::Fused), "the net looks up in the rows of"),
+        (
+            names(Lookup::Possible),
+            "with --output-net the net could look up in the rows, and never make floats, of",
+        ),
+    ] {
+        if !names.is_empty() {
+            text.push_str(&format!("\n{what} {names}\n"));
+        }
+    }
+    text
 }
 
 fn kept(report: &Report) -> String {
@@ -128,6 +162,11 @@ fn weight_json(weight: &QuantizedWeight) -> Value {
         "largest_error": weight.error.largest,
         "rms_error": weight.error.root_mean_square,
         "signal_to_noise_db": weight.error.signal_to_noise,
+        "lookup": match weight.lookup {
+            Lookup::None => "none",
+            Lookup::Possible => "possible",
+            Lookup::Fused => "fused",
+        },
     })
 }
 
