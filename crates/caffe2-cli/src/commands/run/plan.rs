@@ -15,11 +15,11 @@ use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::commands) struct Plan {
     pub(super) init: Option<EncodedNet>,
     pub(super) net: NetDef,
-    pub(super) feeds: NamedTensors,
-    pub(super) fetch: Vec<String>,
+    pub(in crate::commands) feeds: NamedTensors,
+    pub(in crate::commands) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
     pub(super) threads: Option<usize>,
     pub(super) memory_limit: usize,
@@ -30,7 +30,7 @@ pub(super) struct Plan {
 const NAMELESS: &str = "net";
 
 impl Plan {
-    pub(super) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
+    pub(in crate::commands) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
         if let Some(output) = &args.output {
             check_folder(output)?;
         }
@@ -57,7 +57,7 @@ impl Plan {
     }
 
     /// Tells of what is odd and no mistake by itself.
-    pub(super) fn warn(&self) {
+    pub(in crate::commands) fn warn(&self) {
         let facts = NetFacts::new(&self.net);
         for (name, _) in &self.feeds {
             if facts.reads(name) || self.fetch.contains(name) {
@@ -148,7 +148,7 @@ fn quoted(names: Vec<&str>) -> String {
 }
 
 /// Looks at the folder of the output before long work is done for it.
-fn check_folder(output: &Path) -> Result<()> {
+pub(in crate::commands) fn check_folder(output: &Path) -> Result<()> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!(
@@ -160,7 +160,8 @@ fn check_folder(output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
+/// Reads a net, and gives it a name if it has none.
+pub(in crate::commands) fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
     progress.phase(&format!("reading {}", path.display()));
     let mut net = limits.read_net(path)?;
     net.name.get_or_insert_with(|| NAMELESS.into());
