@@ -23,7 +23,7 @@
 //! // What does not fit is told before anything runs.
 //! let wrong = predictor.run(&[("data", Tensor::from_slice([1, 3], &[0.0f32; 3])?)]).unwrap_err();
 //! assert!(wrong.to_string().contains("operator #0 FC"), "{wrong}");
-//! assert!(predictor.run(&[]).unwrap_err().to_string().contains("never provided"));
+//! assert!(predictor.run::<&str>(&[]).unwrap_err().to_string().contains("never provided"));
 //! # Ok(())
 //! # }
 //! ```
