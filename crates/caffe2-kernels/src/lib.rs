@@ -5,6 +5,7 @@
 //!
 //! | module | what it computes |
 //! |---|---|
+//! | [`byte_rows`] | matrix products with weights that are kept as bytes |
 //! | [`dequant`] | floats from byte codes |
 //! | [`elementwise`] | one operand, two operands with broadcasting, sums of many; apart or in place |
 //! | [`gemm`] | matrix products, with bias |
@@ -50,11 +51,12 @@
 //!
 //! # `unsafe`
 //!
-//! Confined to calls of code compiled for a detected instruction set ([`isa`]), stores that bypass the
-//! caches (`dequant::stream`), and pieces of matrix rows shared among threads (`gemm`).
+//! Confined to calls of code compiled for a detected instruction set ([`isa`]), vectors (`simd`), stores that bypass
+//! the caches (`dequant::stream`), and pieces of matrix rows shared among threads (`gemm`, `byte_rows`).
 #![deny(unsafe_code)]
 
 mod band;
+pub mod byte_rows;
 pub mod conv;
 pub mod conv_transpose;
 pub mod dequant;
@@ -67,6 +69,7 @@ pub mod pool;
 mod reduce;
 mod rows;
 mod scratch;
+mod simd;
 pub mod softmax;
 mod threads;
 pub mod transpose;
