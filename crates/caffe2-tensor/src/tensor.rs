@@ -213,8 +213,12 @@ impl Tensor {
         self.data_type.ok_or_else(|| self.unwritten("any type"))
     }
 
+    /// Checks the type of the elements, without making those of a [coded](Tensor::set_coded) tensor.
+    ///
+    /// # Errors
+    /// [`TensorError::Type`] for another type, [`TensorError::Unwritten`].
     #[inline]
-    fn check_type(&self, wanted: DataType) -> Result<(), TensorError> {
+    pub fn check_type(&self, wanted: DataType) -> Result<(), TensorError> {
         match self.data_type {
             Some(found) if found == wanted => Ok(()),
             Some(found) => Err(TensorError::Type { wanted, found }),
