@@ -1,7 +1,6 @@
 //! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread unless they say
-//! otherwise. An argument chooses one part: `dequantization`, `overhead`, `detector`, `products` or `nets`.
-
-mod byte_products;
+//! otherwise. An argument chooses one part: `dequantization`, `rows`, `overhead`, `detector`, `products` or
+//! `nets`.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -15,12 +14,19 @@ use caffe2_kernels::{Isa, Threads};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+mod byte_products;
+mod rows;
+
 fn main() -> Result<()> {
     let part = std::env::args().nth(1);
     let wanted = |name| part.as_deref().is_none_or(|part| part == name);
     println!("instruction set: {}\n", Isa::current().name());
     if wanted("dequantization") {
         dequantization();
+    }
+    if wanted("rows") {
+        rows::dequantization()?;
+        rows::lookups()?;
     }
     if wanted("overhead") {
         overhead()?;

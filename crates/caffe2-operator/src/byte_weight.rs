@@ -75,6 +75,7 @@ fn same(a: CodeMap, b: CodeMap) -> bool {
     let bits = |map| match map {
         CodeMap::Affine(line) => (0, [line.scale, line.bias, 0.0].map(f32::to_bits)),
         CodeMap::Offset { first, line } => (1, [line.scale, line.bias, first].map(f32::to_bits)),
+        CodeMap::ZeroPoint { zero_point, scale } => (3, [scale.to_bits(), zero_point.cast_unsigned(), 0]),
         CodeMap::Centred { sum, scale } => (2, [sum, scale, 0.0].map(f32::to_bits)),
     };
     bits(a) == bits(b)

@@ -31,6 +31,7 @@ mod buffer;
 mod coded;
 mod data_type;
 mod error;
+mod huge_pages;
 mod int8;
 mod proto;
 mod shape;

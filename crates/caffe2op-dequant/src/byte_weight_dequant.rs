@@ -9,6 +9,7 @@
 //! | `keep_codes` | false | whether the output is kept as bytes until somebody reads floats; not in Caffe2 |
 
 use caffe2_kernels::dequant::{CodeMap, dequantize};
+use caffe2_operator::proto::bytes::Bytes;
 use caffe2_operator::{
     ArgError, Args, ByteWeight, DataType, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType,
     Shape, Tensor, TensorInfo, register_cpu_operator,
@@ -143,7 +144,12 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let shape = ByteWeightDequantArgs::read(context.args())?.shape;
     // The shape of a string tensor says nothing of the bytes in it.
     let own = || context.shape(0).filter(|_| context.data_type(0) == Some(DataType::UInt8)).cloned();
-    Ok(vec![TensorInfo { data_type: Some(DataType::Float), shape: shape.or_else(own) }])
+    let of_string = || match context.values::<Bytes>(0) {
+        Some([bytes]) => Shape::new(&[bytes.len()]).ok(),
+        _ => None,
+    };
+    let shape = shape.or_else(own).or_else(of_string);
+    Ok(vec![TensorInfo { data_type: Some(DataType::Float), shape }])
 }
 
 impl Operator for ByteWeightDequantOp {

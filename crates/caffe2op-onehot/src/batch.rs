@@ -8,7 +8,7 @@ use caffe2_operator::{
     TensorInfo, dispatch_input_type, register_cpu_operator,
 };
 
-/// The operator; see the [module](self).
+/// `BatchOneHot`: the categories in each column of a matrix as columns of zeros and ones.
 #[derive(Debug)]
 pub struct BatchOneHotOp;
 

@@ -19,6 +19,14 @@ impl From<CodeMap> for CodeLine {
                 let (slope, bias) = (f64::from(line.scale), f64::from(line.bias));
                 CodeLine { slope, first: bias - f64::from(first) * slope }
             }
+            // Far away differences wrap or are rounded, and values lie on no line.
+            CodeMap::ZeroPoint { zero_point, .. } if zero_point.unsigned_abs() > 1 << 23 => {
+                CodeLine { slope: f64::NAN, first: f64::NAN }
+            }
+            CodeMap::ZeroPoint { zero_point, scale } => {
+                let slope = f64::from(scale);
+                CodeLine { slope, first: -f64::from(zero_point) * slope }
+            }
             CodeMap::Centred { sum, scale } => {
                 let scale = f64::from(scale);
                 CodeLine { slope: 2.0 * scale, first: -f64::from(sum) * scale }
@@ -87,6 +95,7 @@ mod tests {
             CodeMap::from_range(3.0, -3.0),
             CodeMap::from_range_and_codes(-0.7, 1.9, 16, 236),
             CodeMap::centred(-0.3, 0.9, 1, 254),
+            CodeMap::ZeroPoint { zero_point: 100, scale: 0.01 },
         ] {
             let line = CodeLine::from(map);
             let direct = Direct::new(line, USUAL).unwrap();
@@ -131,6 +140,13 @@ mod tests {
         for value in [0.0f32, 1.0, -1000.0] {
             let found = direct(value, value);
             assert_eq!(found, Some(Direct { zero: 0.0, slope: 0.0, rest: value.into() }));
+        }
+    }
+
+    #[test]
+    fn differences_that_wrap_lie_on_no_line() {
+        for zero_point in [i32::MIN, i32::MAX, 1 << 24] {
+            assert_eq!(Direct::new(CodeMap::ZeroPoint { zero_point, scale: 1.0 }.into(), USUAL), None);
         }
     }
 

@@ -18,6 +18,7 @@
 //! them so large or small that it matters; elements for which it does not hold are computed from expanded weights.
 
 mod dots;
+mod fused;
 mod line;
 mod operand;
 mod sums;
@@ -104,6 +105,9 @@ impl ByteRows for ByteMatrix<'_> {
         match self.map {
             CodeMap::Affine(line) => fill(bytes, out, |q| q * line.scale + line.bias),
             CodeMap::Offset { first, line } => fill(bytes, out, |q| (q - first) * line.scale + line.bias),
+            CodeMap::ZeroPoint { zero_point, scale } => {
+                fill(bytes, out, |q| (q as i32).wrapping_sub(zero_point) as f32 * scale);
+            }
             CodeMap::Centred { sum, scale } => fill(bytes, out, |q| (2.0 * q - sum) * scale),
         }
     }

@@ -3,6 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::dequant::dequantize_on;
 use crate::gemm::matmul as float_matmul;
+use crate::rowwise::{
+    Bits, Fused8, Fused8Half, FusedRows, RowFormat, Search, dequantize_rows, quantize_rows,
+};
 
 fn bytes(n: usize, seed: usize) -> Vec<u8> {
     (0..n).map(|i| ((i * 7919 + seed * 104_729) % 65_537 >> 3) as u8).collect()
@@ -213,6 +216,8 @@ fn other_rules_for_bytes() {
         CodeMap::from_range_and_codes(-1.0, 2.0, 16, 236),
         CodeMap::centred(-0.4, 0.6, 0, 255),
         CodeMap::centred(-0.4, 0.6, 3, 200),
+        CodeMap::ZeroPoint { zero_point: 77, scale: 0.01 },
+        CodeMap::ZeroPoint { zero_point: i32::MIN, scale: 1e-12 },
     ] {
         for m in [1, 2, 12] {
             let weights = ByteMatrix::new(&q, 30, 200, map).unwrap();
@@ -222,6 +227,31 @@ fn other_rules_for_bytes() {
         let mut values = vec![0.0; q.len()];
         dequantize_on(Isa::current(), &Threads::single(), &q, map, &mut values);
         assert_eq!(expanded(&ByteMatrix::new(&q, 30, 200, map).unwrap()), values);
+    }
+}
+
+/// Checks a format of rows against its own expansion.
+fn check_format<F: RowFormat<Packing = Bits<8>>>(rows: usize, width: usize) {
+    let threads = Threads::single();
+    let values: Vec<f32> =
+        floats(rows * width, 8).iter().enumerate().map(|(i, v)| v + (i / width) as f32 * 0.1).collect();
+    let row_bytes = F::row_bytes(width).unwrap();
+    let mut stored = vec![0; rows * row_bytes];
+    quantize_rows::<F, f32>(&threads, &values, width, Search::Ends, &mut stored).unwrap();
+    let table = FusedRows::<F>::new(&stored, row_bytes).unwrap();
+    let mut wanted = vec![0.0f32; values.len()];
+    dequantize_rows(&threads, &table, &mut wanted).unwrap();
+    assert_eq!(expanded(&table), wanted);
+    for m in [1, 3, 8, 20] {
+        check("format", m, &floats(m * rows.max(width), 1), &table, true);
+    }
+}
+
+#[test]
+fn formats_with_scale_and_bias_behind_each_row() {
+    for (rows, width) in [(1, 1), (13, 40), (30, 100), (7, 333)] {
+        check_format::<Fused8>(rows, width);
+        check_format::<Fused8Half>(rows, width);
     }
 }
 
