@@ -1,5 +1,11 @@
 //! Weights that are kept as the bytes they are stored as.
 
+mod matrix;
+mod rows;
+
+pub use matrix::WeightBytes;
+pub use rows::RowWeight;
+
 use caffe2_kernels::Threads;
 use caffe2_kernels::byte_rows::ByteMatrix;
 use caffe2_kernels::dequant::{CodeMap, dequantize};

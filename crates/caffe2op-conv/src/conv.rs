@@ -11,8 +11,8 @@
 use caffe2_kernels::conv::{ConvGeometry, conv, conv_bytes};
 use caffe2_operator::window::{Image, Order, WindowArgs, declare_window_args};
 use caffe2_operator::{
-    ArgError, Args, ByteWeight, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation,
-    InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
+    OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo, WeightBytes, register_cpu_operator,
 };
 
 /// The arguments of [`ConvOp`].
@@ -188,11 +188,9 @@ impl<const DIMS: usize> Operator for ConvOp<DIMS> {
         };
         let (geometry, shape) = self.args.plan(x.shape(), w.shape(), b)?;
         let y = io.output_slice(0, shape)?;
-        match w.coded::<ByteWeight>() {
-            Some(codes) => {
-                let filter = codes.matrix(geometry.filters(), geometry.filter_len() / geometry.filters())?;
-                conv_bytes(io.threads(), &geometry, xs, &filter, bs, y)?;
-            }
+        let filters = geometry.filters();
+        match WeightBytes::of(w, filters, geometry.filter_len() / filters) {
+            Some(filter) => conv_bytes(io.threads(), &geometry, xs, &filter, bs, y)?,
             None => conv(io.threads(), &geometry, xs, io.input_slice(1)?, bs, y)?,
         }
         Ok(())

@@ -11,8 +11,8 @@
 use caffe2_kernels::byte_rows;
 use caffe2_kernels::gemm::{Bias, MatMut, MatRef, matmul};
 use caffe2_operator::{
-    ArgError, Args, ByteWeight, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation,
-    InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape, Tensor, TensorInfo, Threads,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
+    OpError, OpIo, OpSchema, Operator, OperatorType, Shape, Tensor, TensorInfo, Threads, WeightBytes,
     register_cpu_operator,
 };
 use smallvec::SmallVec;
@@ -177,13 +177,13 @@ fn fully_connected<const TRANSPOSED: bool>(
     y: &mut [f32],
 ) -> Result<(), OpError> {
     let (x, y, b) = (MatRef::new(x, m, k)?, MatMut::new(y, m, n)?, Bias::PerColumn(b));
-    match w.coded::<ByteWeight>() {
-        Some(w) if TRANSPOSED => byte_rows::matmul(threads, x, &w.matrix(k, n)?, b, y)?,
-        Some(w) => byte_rows::matmul_transposed(threads, x, &w.matrix(n, k)?, b, y)?,
+    let (rows, width) = if TRANSPOSED { (k, n) } else { (n, k) };
+    match WeightBytes::of(w, rows, width) {
+        Some(w) if TRANSPOSED => byte_rows::matmul(threads, x, &w, b, y)?,
+        Some(w) => byte_rows::matmul_transposed(threads, x, &w, b, y)?,
         None => {
             let w = w.as_slice().map_err(|source| OpError::Input { index: 1, source })?;
-            let w = if TRANSPOSED { MatRef::new(w, k, n)? } else { MatRef::new(w, n, k)?.transposed() };
-            matmul(threads, x, w, b, y)?;
+            matmul(threads, x, MatRef::new(w, rows, width)?.transposed_if(!TRANSPOSED), b, y)?;
         }
     }
     Ok(())

@@ -10,8 +10,8 @@
 use caffe2_kernels::byte_rows;
 use caffe2_kernels::gemm::{Bias, MatMut, MatRef, matmul};
 use caffe2_operator::{
-    ArgError, Args, ByteWeight, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo,
-    OpSchema, Operator, OperatorType, Shape, Tensor, TensorInfo, Threads, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
+    OperatorType, Shape, Tensor, TensorInfo, Threads, WeightBytes, register_cpu_operator,
 };
 
 /// One of the matrices: which input, where its columns begin, and whether it is transposed.
@@ -151,14 +151,12 @@ impl MatMulOp {
     /// `y = a * b`; `b` by its bytes where it is kept as such.
     fn multiply(&self, threads: &Threads, a: MatRef<'_>, b: &Tensor, y: &mut [f32]) -> Result<(), OpError> {
         let y = MatMut::new(y, a.rows(), self.b.size(b.shape())?.1)?;
-        match b.coded::<ByteWeight>() {
-            Some(codes) => {
-                let (rows, columns) = self.b.stored(b.shape())?;
-                let codes = codes.matrix(rows, columns)?;
-                let multiply =
-                    if self.b.transposed { byte_rows::matmul_transposed } else { byte_rows::matmul };
-                multiply(threads, a, &codes, Bias::None, y)?;
+        let (rows, columns) = self.b.stored(b.shape())?;
+        match WeightBytes::of(b, rows, columns) {
+            Some(bytes) if self.b.transposed => {
+                byte_rows::matmul_transposed(threads, a, &bytes, Bias::None, y)?;
             }
+            Some(bytes) => byte_rows::matmul(threads, a, &bytes, Bias::None, y)?,
             None => matmul(threads, a, self.b.matrix(b)?, Bias::None, y)?,
         }
         Ok(())

@@ -118,3 +118,14 @@ fn operators_without_blobs_are_passed_over() {
             .is_empty()
     );
 }
+
+#[test]
+fn rows_with_a_scale_each_are_kept_for_products_of_matrices() {
+    for kind in ROWWISE {
+        let weight = || op(kind, &["rows"], "w");
+        assert_eq!(marked([weight()], [op("FC", &["x", "w", "b"], "y")]), ["w"], "{kind}");
+        assert!(marked([weight()], [op("Conv", &["x", "w", "b"], "y")]).is_empty(), "{kind}");
+    }
+    let four = op("Fused4BitRowwiseQuantizedToFloat", &["rows"], "w");
+    assert!(marked([four], [op("FC", &["x", "w", "b"], "y")]).is_empty());
+}
