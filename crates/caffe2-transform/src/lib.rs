@@ -26,9 +26,11 @@
 //!
 //! - [`quantize`] stores the weights of an init net as bytes, with operators that every Caffe2 has.
 //! - [`dequantize`] stores them as floats again.
+//! - [`keep_codes`] keeps weights as bytes where operators can multiply by them.
 #![forbid(unsafe_code)]
 
 mod definitions;
 pub mod dequantize;
+pub mod keep_codes;
 mod names;
 pub mod quantize;

@@ -30,6 +30,7 @@
 
 mod error;
 mod input;
+mod keep_codes;
 mod options;
 mod pass;
 mod session;
@@ -48,6 +49,7 @@ use crate::files::NamedTensors;
 
 pub use error::PredictorError;
 pub use input::Input;
+pub use keep_codes::KeepCodes;
 pub use options::PredictorOptions;
 pub use pass::Pass;
 pub use session::Session;

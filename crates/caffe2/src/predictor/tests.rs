@@ -275,9 +275,26 @@ fn passes_are_applied_unless_left_out() {
     let predictor = options().without_pass("renames").build(init().into(), predict()).unwrap();
     assert_eq!(y(&predictor.run(&zero()).unwrap()), [0.5]);
     let unknown = options().without_pass("rename").build(init().into(), predict()).unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no pass `rename`; there are renames");
-    let unknown = PredictorOptions::new().without_pass("x").build(init().into(), predict()).unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no pass `x`; there are none");
+    assert_eq!(unknown.to_string(), "there is no pass `rename`; there are keep_codes, renames");
+}
+
+#[test]
+fn weights_stay_bytes_unless_the_pass_is_left_out() {
+    let load = |options: PredictorOptions| {
+        let bytes = init().to_binary();
+        let init = EncodedNet::from_bytes(bytes, &caffe2_proto::WireLimits::default()).unwrap();
+        options.build(init, predict()).unwrap()
+    };
+    let (kept, expanded) =
+        (load(PredictorOptions::new()), load(PredictorOptions::new().without_pass("keep_codes")));
+    let w = |predictor: &Predictor| predictor.workspace().fetch("w").unwrap();
+    assert!(!w(&kept).is_expanded() && w(&expanded).is_expanded());
+    let data = || [("data", rows(&[2.0, 3.0]))];
+    let (y_kept, y_expanded) = (y(&kept.run(&data()).unwrap()), y(&expanded.run(&data()).unwrap()));
+    assert!((y_kept[0] - y_expanded[0]).abs() < 1e-4 * y_expanded[0].abs(), "{y_kept:?} {y_expanded:?}");
+    assert!(!w(&kept).is_expanded());
+    // Callers may look at it still.
+    assert_eq!(w(&kept), w(&expanded));
 }
 
 #[derive(Default)]

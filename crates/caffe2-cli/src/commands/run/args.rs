@@ -63,6 +63,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", default_value = DEFAULT_LIMIT)]
     pub(super) memory_limit: ByteSize,
 
+    /// Make floats of weights that are stored as bytes before the net runs
+    ///
+    /// By default FC, FCTransposed, MatMul and Conv multiply by the bytes, which takes a quarter of the memory. Results
+    /// may differ in rounding.
+    #[arg(long)]
+    pub(super) expand_weights: bool,
+
     /// Seconds that the nets may run, such as 30 or 0.5 [default: as long as it takes]
     ///
     /// Looked at between operators; one that has begun is not interrupted.
@@ -80,6 +87,7 @@ impl RunArgs {
             fetch: Vec::new(),
             output: None,
             no_mmap: false,
+            expand_weights: false,
             threads: None,
             memory_limit: ByteSize(caffe2::operator::DEFAULT_MEMORY_LIMIT),
             time_limit: None,

@@ -24,6 +24,8 @@ pub(in crate::commands) struct Plan {
     pub(super) threads: Option<usize>,
     pub(super) memory_limit: usize,
     pub(super) time_limit: Option<Duration>,
+    /// Whether weights stored as bytes are made floats before the net runs.
+    pub(super) expand_weights: bool,
 }
 
 /// The name of a net that has none.
@@ -50,6 +52,7 @@ impl Plan {
             threads: args.threads.map(usize::from),
             memory_limit: args.memory_limit.0,
             time_limit: args.time_limit,
+            expand_weights: args.expand_weights,
         };
         plan.check_inputs(args.init.as_deref())?;
         plan.choose_outputs()?;
