@@ -8,7 +8,7 @@ use crate::rowwise::{
 };
 
 fn bytes(n: usize, seed: usize) -> Vec<u8> {
-    (0..n).map(|i| ((i * 7919 + seed * 104_729) % 65_537 >> 3) as u8).collect()
+    (0..n).map(|i| (((i * 7919 + seed * 104_729) % 65_537) >> 3) as u8).collect()
 }
 
 fn floats(n: usize, seed: usize) -> Vec<f32> {

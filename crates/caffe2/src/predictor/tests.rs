@@ -113,7 +113,7 @@ fn inputs_by_position_are_the_external_inputs() {
     let predictor = predictor();
     let (data, w) = (rows(&[1.0, 2.0]), rows(&[10.0, 10.0]));
     let b = Tensor::from_slice([1], &[7.0f32]).unwrap();
-    assert_eq!(y(&predictor.run_positional(&[data.clone()]).unwrap()), [5.5]);
+    assert_eq!(y(&predictor.run_positional(std::slice::from_ref(&data)).unwrap()), [5.5]);
     assert_eq!(y(&predictor.run_positional(&[data.clone(), w.clone()]).unwrap()), [30.5]);
     assert_eq!(y(&predictor.run_positional(&[data.clone(), w, b.clone()]).unwrap()), [37.0]);
     let too_many = predictor.run_positional(&vec![b; 4]).unwrap_err();
