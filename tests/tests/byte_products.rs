@@ -180,6 +180,56 @@ fn shapes_that_do_not_fit_are_told_as_before() {
     assert_eq!(told(true), told(false));
 }
 
+#[test]
+fn rows_with_a_scale_each_are_multiplied_from_their_bytes() {
+    for (quantize, restore) in [
+        ("FloatToFused8BitRowwiseQuantized", "Fused8BitRowwiseQuantizedToFloat"),
+        ("FloatToFused8BitRowwiseQuantizedHalfScaleBias", "Fused8BitRowwiseQuantizedHalfScaleBiasToFloat"),
+    ] {
+        for (op, dims) in [("FC", [40, 130]), ("FCTransposed", [130, 40])] {
+            for m in [1, 3, 20] {
+                let run = |keep: bool| {
+                    let mut workspace = Workspace::new();
+                    workspace.feed("f", floats(&dims));
+                    workspace.feed("x", floats(&[m, 130]));
+                    workspace.feed("b", floats(&[40]));
+                    let quantize = OperatorDef::new(quantize).input("f").output("q");
+                    let restore = OperatorDef::new(restore).input("q").output("w");
+                    let mut init = NetDef::new("init").external_input("f").ops([quantize, restore]);
+                    let mut net =
+                        NetDef::new("net").op(OperatorDef::new(op).inputs(["x", "w", "b"]).output("y"));
+                    assert!(!keep || keep_codes(&mut init, &mut net) == 1);
+                    workspace.run_net_once(&init).unwrap();
+                    workspace.run_net_once(&net).unwrap();
+                    assert_eq!(workspace.tensor("w").unwrap().is_expanded(), !keep);
+                    (workspace.fetch("y").unwrap(), workspace.fetch("w").unwrap())
+                };
+                let ((y, w), (wanted_y, wanted_w)) = (run(true), run(false));
+                agree(&y, &wanted_y).unwrap();
+                same_bits(&w, &wanted_w).unwrap();
+            }
+        }
+    }
+}
+
+/// Rows that are no rows of the matrix are read as floats.
+#[test]
+fn rows_of_another_length_are_expanded() {
+    let mut workspace = Workspace::new();
+    workspace.feed("f", floats(&[4, 6, 10]));
+    workspace.feed("x", floats(&[1, 60]));
+    workspace.feed("b", floats(&[4]));
+    for op in [
+        OperatorDef::new("FloatToFused8BitRowwiseQuantized").input("f").output("q"),
+        OperatorDef::new("Fused8BitRowwiseQuantizedToFloat").input("q").output("w").arg("keep_codes", 1),
+        OperatorDef::new("FC").inputs(["x", "w", "b"]).output("y"),
+    ] {
+        workspace.run_operator_once(&op).unwrap();
+    }
+    assert!(workspace.tensor("w").unwrap().is_expanded());
+    assert_eq!(workspace.fetch("y").unwrap().dims(), [1, 4]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
