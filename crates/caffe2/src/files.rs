@@ -82,7 +82,8 @@ pub fn read_net(path: impl AsRef<Path>) -> Result<NetDef, FileError> {
 /// use caffe2::{Caffe2Message, NetDef, OperatorDef, Workspace, files};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let path = tempfile::tempdir()?.keep().join("init_net.pb");
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("init_net.pb");
 /// let fill = OperatorDef::new("GivenTensorFill").output("w").arg("values", vec![0.5f32]);
 /// std::fs::write(&path, NetDef::new("init").op(fill).to_binary())?;
 /// let mut workspace = Workspace::new();
