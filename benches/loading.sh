@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Loading init nets of the zoo: ours and the real Caffe2, side by side. Each line is the quickest of RUNS processes (5
-# unless set): milliseconds, the growth of the resident memory at its peak, what the blobs take, both in MiB.
+# Loading and running nets of the zoo with weights of floats and of bytes: ours and the real Caffe2, side by side. Each
+# line is of the process that loaded quickest among RUNS (3 unless set).
 # Usage: benches/loading.sh PYTHON [NET...], a Python that has Caffe2 (tests/golden/README.md says how to install one).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,26 +13,38 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 grep -m1 'model name' /proc/cpuinfo || true
 date -u +%F
-cargo run --release --quiet -p caffe2-zoo --example write_zoo -- "$folder" "${nets[@]}" > /dev/null
-cargo build --release --quiet -p caffe2-benches --bin loading
-ours=${CARGO_TARGET_DIR:-target}/release/loading
+cargo build --release --quiet -p caffe2-benches --bin loading -p caffe2-cli -p caffe2-zoo --example write_zoo --bin caffe2
+programs=${CARGO_TARGET_DIR:-target}/release
 
+# The quickest loading and the quickest run need not be of one process.
 line() {
     local what=$1
     shift
-    local best
-    best=$(for _ in $(seq "${RUNS:-5}"); do "$@"; done | sort -n | head -1)
-    # shellcheck disable=SC2086
-    printf '%-28s %8s ms %8s MiB %8s MiB\n' "$what" $best
+    local lines
+    lines=$(for _ in $(seq "${RUNS:-3}"); do "$@"; done)
+    # shellcheck disable=SC2046
+    printf '| %s | %s | %s | %s | %s | %s |\n' "$what" $(sort -n <<< "$lines" | head -1 | cut -d' ' -f1-4) \
+        "$(cut -d' ' -f5 <<< "$lines" | sort -n | head -1)"
 }
 
 for net in "${nets[@]}"; do
-    init=$folder/$net/init_net.pb
-    printf '\n== %s, a file of %d MiB\n' "$net" "$(($(stat -c %s "$init") >> 20))"
-    printf '%-28s %11s %12s %12s\n' '' 'load' 'peak' 'blobs'
-    line 'ours' "$ours" "$init" --threads 1
-    line 'ours, all threads' "$ours" "$init"
-    line 'ours, --no-mmap' "$ours" "$init" --threads 1 --no-mmap
-    line 'ours, whole net first' "$ours" "$init" --threads 1 --whole
-    line 'Caffe2' "$python" benches/peers/caffe2_loading.py "$init"
+    "$programs/examples/write_zoo" "$folder" "$net" > /dev/null
+    model=$folder/$net
+    "$programs/caffe2" quantize --init "$model/init_net.pb" --net "$model/predict_net.pb" \
+        --output-init "$model/byte_init_net.pb" > /dev/null
+    for weights in floats bytes; do
+        init=$model/init_net.pb
+        [ $weights = floats ] || init=$model/byte_init_net.pb
+        files=("$init" "$model/predict_net.pb" "$model/input.npz")
+        printf '\n%s, weights of %s, a file of %d MiB\n\n' "$net" "$weights" "$(($(stat -c %s "$init") >> 20))"
+        echo '| | load, ms | peak of loading, MiB | blobs, MiB | peak with runs, MiB | a run, ms |'
+        echo '|---|---|---|---|---|---|'
+        for threads in 1 2; do
+            line "ours, $threads threads" "$programs/loading" "${files[@]}" --threads $threads
+            [ $weights = floats ] ||
+                line "ours, --expand-weights, $threads threads" "$programs/loading" "${files[@]}" --threads $threads --expand-weights
+            line "Caffe2, $threads threads" "$python" benches/peers/caffe2_loading.py $threads "${files[@]}"
+        done
+    done
+    rm -rf "$model"
 done

@@ -1,47 +1,62 @@
-//! Loads one init net and prints milliseconds, the growth of the resident memory at its peak, and what the blobs take,
-//! both in MiB: a line for `benches/loading.sh`, which runs this in a process of its own for each figure.
+//! Loads a model, runs it, and prints a line for `benches/loading.sh`, which runs this in a process of its own for each
+//! figure: milliseconds to load, the growth of the resident memory at its peak by then, what the blobs take, the growth at
+//! its peak after the runs (all three in MiB), and milliseconds of the quickest run.
 //!
-//! `loading INIT_NET [--threads N] [--no-mmap] [--whole]`; with `--whole` the net is decoded as a whole first.
+//! `loading INIT_NET PREDICT_NET INPUT_NPZ [--threads N] [--no-mmap] [--expand-weights]`
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use caffe2::Workspace;
-use caffe2::files::{self, Limits, Mapping};
+use caffe2::files::{self, Mapping};
+use caffe2::predictor::{PredictorOptions, Session};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+const USAGE: &str = "usage: loading INIT_NET PREDICT_NET INPUT_NPZ [--threads N] [--no-mmap] [--expand-weights]";
+
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: loading INIT_NET [--threads N] [--no-mmap] [--whole]")?;
-    let mut workspace = Workspace::new();
-    let (mut mapping, mut whole) = (Mapping::LocalFiles, false);
+    let mut path = || arguments.next().ok_or(USAGE);
+    let (init, net, input) = (path()?, path()?, path()?);
+    let mut options = PredictorOptions::new();
     while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--threads" => workspace.set_threads(arguments.next().ok_or("how many threads?")?.parse()?),
-            "--no-mmap" => mapping = Mapping::Never,
-            "--whole" => whole = true,
-            other => return Err(format!("what is {other}?").into()),
-        }
+        options = match argument.as_str() {
+            "--threads" => options.threads(arguments.next().ok_or(USAGE)?.parse()?),
+            "--no-mmap" => options.mapping(Mapping::Never),
+            "--expand-weights" => options.without_pass("keep_codes"),
+            _ => return Err(USAGE.into()),
+        };
     }
-    workspace.registry()?;
+    let inputs = files::read_tensors(input)?;
     let before = memory("VmRSS:")?;
     let start = Instant::now();
-    if whole {
-        workspace.run_net_once(&files::read_net(path)?)?;
-    } else {
-        workspace.run_init_net(Limits::default().open_net(path, mapping)?)?;
+    let predictor = options.load(init, net)?;
+    let load = start.elapsed();
+    let loaded = memory("VmHWM:")?.saturating_sub(before);
+    let mut session = predictor.session()?;
+    for (name, tensor) in inputs {
+        session.feed(&name, tensor)?;
     }
-    let time = start.elapsed();
-    let grown = memory("VmHWM:")?.saturating_sub(before);
-    let blobs = workspace.blobs().into_iter().filter_map(|name| workspace.tensor(name).ok());
-    let stays: usize = blobs.map(|tensor| tensor.byte_len()).sum();
-    println!(
-        "{:.1} {:.0} {:.0}",
-        time.as_secs_f64() * 1e3,
-        grown as f64 / 1024.0,
-        stays as f64 / (1 << 20) as f64
-    );
+    let run = best(&mut session)?;
+    let ran = memory("VmHWM:")?.saturating_sub(before);
+    let blobs = predictor.workspace().memory().used() as u64 / 1024;
+    let mib = |kib: u64| kib as f64 / 1024.0;
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    println!("{:.1} {:.0} {:.0} {:.0} {:.1}", ms(load), mib(loaded), mib(blobs), mib(ran), ms(run));
     Ok(())
+}
+
+/// The shortest of the runs within a second, of which the first do not count.
+fn best(session: &mut Session) -> Result<Duration> {
+    for _ in 0..2 {
+        session.execute()?;
+    }
+    let (start, mut shortest) = (Instant::now(), Duration::MAX);
+    while start.elapsed() < Duration::from_secs(1) {
+        let run = Instant::now();
+        session.execute()?;
+        shortest = shortest.min(run.elapsed());
+    }
+    Ok(shortest)
 }
 
 /// A line of `/proc/self/status`, in KiB.

@@ -5,23 +5,42 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::{Charge, Element, MemoryBudget, TensorError, huge_pages};
+use crate::huge_pages::HugePages;
+use crate::{Charge, Element, MemoryBudget, TensorError};
 
 /// The alignment of every buffer: a cache line, and the widest vector.
 pub(crate) const ALIGNMENT: usize = 64;
 
 /// A block of bytes that starts at a multiple of [`ALIGNMENT`] and was zeroed when it was made.
 ///
-/// The block is asked of the allocator with spare bytes and the allocator's own alignment, since a zeroed
+/// A small block is asked of the allocator with spare bytes and the allocator's own alignment, since a zeroed
 /// block of a larger alignment would be cleared by hand, where a large plain one comes as untouched zero
-/// pages. A large buffer begins at a huge page and asks the system for these.
+/// pages. A large one is of huge pages, where there are any.
 pub(crate) struct Buffer {
     /// The first aligned byte of the block.
     data: NonNull<u8>,
     capacity: usize,
-    /// The block as the allocator knows it; absent for no bytes.
-    block: Option<(NonNull<u8>, Layout)>,
+    _block: Block,
     _charge: Option<Charge>,
+}
+
+/// Memory as its giver knows it.
+enum Block {
+    /// For no bytes.
+    None,
+    Allocated(Allocated),
+    Huge {
+        _pages: HugePages,
+    },
+}
+
+struct Allocated(NonNull<u8>, Layout);
+
+impl Drop for Allocated {
+    fn drop(&mut self) {
+        // SAFETY: the block came from `alloc_zeroed` with this layout and is freed once.
+        unsafe { dealloc(self.0.as_ptr(), self.1) }
+    }
 }
 
 // SAFETY: a buffer owns its block alone, and the block is plain bytes.
@@ -35,23 +54,14 @@ impl Buffer {
         if capacity == 0 {
             // Aligned, never read or written through: the slices made of it are empty.
             let data = NonNull::without_provenance(const { std::num::NonZero::new(ALIGNMENT).unwrap() });
-            return Ok(Buffer { data, capacity, block: None, _charge: None });
+            return Ok(Buffer { data, capacity, _block: Block::None, _charge: None });
         }
         let charge = budget.map(|b| b.charge(capacity)).transpose()?;
-        let refused = TensorError::OutOfMemory { bytes: capacity };
-        let alignment = huge_pages::alignment(capacity).unwrap_or(ALIGNMENT);
-        let size = capacity.checked_add(alignment).ok_or_else(|| refused.clone())?;
-        let layout = Layout::from_size_align(size, 16).map_err(|_| refused.clone())?;
-        // SAFETY: the layout is not of size zero.
-        let block = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(refused)?;
-        let skip = block.as_ptr().addr().wrapping_neg() % alignment;
-        // SAFETY: skip < alignment, the number of spare bytes behind the capacity.
-        let data = unsafe { block.add(skip) };
-        let mut buffer = Buffer { data, capacity, block: Some((block, layout)), _charge: charge };
-        if alignment > ALIGNMENT {
-            huge_pages::ask(buffer.bytes_mut());
-        }
-        Ok(buffer)
+        let (data, block) = match HugePages::new(capacity) {
+            Some(pages) => (pages.data(), Block::Huge { _pages: pages }),
+            None => allocate(capacity).ok_or(TensorError::OutOfMemory { bytes: capacity })?,
+        };
+        Ok(Buffer { data, capacity, _block: block, _charge: charge })
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -72,13 +82,15 @@ impl Buffer {
     }
 }
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if let Some((block, layout)) = self.block {
-            // SAFETY: the block came from `alloc_zeroed` with this layout and is freed once.
-            unsafe { dealloc(block.as_ptr(), layout) }
-        }
-    }
+/// An aligned address behind which lie `capacity` bytes, which are zeros.
+fn allocate(capacity: usize) -> Option<(NonNull<u8>, Block)> {
+    let layout = Layout::from_size_align(capacity.checked_add(ALIGNMENT)?, 16).ok()?;
+    // SAFETY: the layout is not of size zero.
+    let block = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    let skip = block.as_ptr().addr().wrapping_neg() % ALIGNMENT;
+    // SAFETY: skip < ALIGNMENT, the number of spare bytes behind the capacity.
+    let data = unsafe { block.add(skip) };
+    Some((data, Block::Allocated(Allocated(block, layout))))
 }
 
 /// The first `numel` elements of `bytes`.

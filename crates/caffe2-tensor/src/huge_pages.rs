@@ -4,6 +4,7 @@
 //! 4 KiB several times as long as filling them. Linux gives pages of 2 MiB to who asks for them.
 #![allow(unsafe_code)]
 
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// Bytes of a huge page.
@@ -12,9 +13,59 @@ const HUGE_PAGE: usize = 2 << 20;
 /// Smaller buffers would for the most part be spare bytes.
 const LARGE: usize = 2 * HUGE_PAGE;
 
-/// The alignment of a buffer of `capacity` bytes that is to have huge pages; `None` where it is to have none.
-pub(crate) fn alignment(capacity: usize) -> Option<usize> {
-    (capacity >= LARGE && are_given()).then_some(HUGE_PAGE)
+/// Memory of huge pages, where the system gives such: pages of zeros that nobody has touched.
+///
+/// They are asked of the system itself. An allocator hands out memory that was used before, whose small pages are there
+/// already, and clears it.
+pub(crate) struct HugePages {
+    /// The first byte, at a huge page.
+    data: NonNull<u8>,
+    /// All that was mapped.
+    #[cfg(target_os = "linux")]
+    map: (*mut std::ffi::c_void, usize),
+}
+
+impl HugePages {
+    /// At least `capacity` bytes; `None` where small pages do as well, or the system gives none.
+    pub(crate) fn new(capacity: usize) -> Option<HugePages> {
+        if capacity < LARGE || !are_given() { None } else { HugePages::map(capacity) }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn map(capacity: usize) -> Option<HugePages> {
+        use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+
+        let size = capacity.checked_add(HUGE_PAGE)?;
+        let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+        // SAFETY: new memory, at a place of the system's choice.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), size, access, flags) }.ok()?;
+        let skip = start.addr().wrapping_neg() % HUGE_PAGE;
+        // SAFETY: skip < HUGE_PAGE, the number of spare bytes behind the capacity.
+        let data = NonNull::new(unsafe { start.byte_add(skip) }.cast::<u8>())?;
+        // What is behind the last whole huge page keeps small ones, so that no more is taken than is used.
+        let whole = capacity / HUGE_PAGE * HUGE_PAGE;
+        // SAFETY: the range lies within the new memory. A refusal changes nothing.
+        let _ = unsafe { madvise(data.as_ptr().cast(), whole, Advice::LinuxHugepage) };
+        Some(HugePages { data, map: (start, size) })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn map(_: usize) -> Option<HugePages> {
+        None
+    }
+
+    /// The first byte.
+    pub(crate) fn data(&self) -> NonNull<u8> {
+        self.data
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for HugePages {
+    fn drop(&mut self) {
+        // SAFETY: it was mapped with this size, is unmapped once, and whoever used it is gone.
+        let _ = unsafe { rustix::mm::munmap(self.map.0, self.map.1) };
+    }
 }
 
 /// Whether the system gives huge pages to who asks.
@@ -26,31 +77,17 @@ fn are_given() -> bool {
     })
 }
 
-/// Asks for huge pages where memory begins at one; the rest behind the last whole one keeps small pages, so that no more
-/// is taken than is used. A refusal changes nothing.
-pub(crate) fn ask(memory: &mut [u8]) {
-    #[cfg(target_os = "linux")]
-    {
-        let whole = memory.len() / HUGE_PAGE * HUGE_PAGE;
-        // SAFETY: the range lies within memory that is borrowed exclusively, and this advice changes neither what it
-        // holds nor where it lies.
-        let _ = unsafe {
-            rustix::mm::madvise(memory.as_mut_ptr().cast(), whole, rustix::mm::Advice::LinuxHugepage)
-        };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = memory;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_large_buffers_are_aligned_to_huge_pages() {
-        assert_eq!((alignment(0), alignment(LARGE - 1)), (None, None));
-        assert_eq!(alignment(LARGE).unwrap_or(HUGE_PAGE), HUGE_PAGE);
-        assert_eq!(alignment(usize::MAX).is_some(), are_given());
+    fn only_large_buffers_have_huge_pages() {
+        assert!(HugePages::new(0).is_none() && HugePages::new(LARGE - 1).is_none());
+        let large = HugePages::new(LARGE);
+        assert_eq!(large.is_some(), are_given());
+        assert!(large.is_none_or(|large| large.data().addr().get().is_multiple_of(HUGE_PAGE)));
+        assert!(HugePages::new(usize::MAX).is_none());
     }
 
     /// On a system that gives them, the kernel tells of memory that was asked for.

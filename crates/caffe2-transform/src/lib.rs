@@ -27,10 +27,12 @@
 //! - [`quantize`] stores the weights of an init net as bytes, with operators that every Caffe2 has.
 //! - [`dequantize`] stores them as floats again.
 //! - [`keep_codes`] keeps weights as bytes where operators can multiply by them.
+//! - [`fold_constants`] finds operators that give the same in every run.
 #![forbid(unsafe_code)]
 
 mod definitions;
 pub mod dequantize;
+pub mod fold_constants;
 pub mod keep_codes;
 mod names;
 pub mod quantize;

@@ -29,6 +29,7 @@
 //! ```
 
 mod error;
+mod fold_constants;
 mod input;
 mod keep_codes;
 mod options;
@@ -48,6 +49,7 @@ use caffe2_tensor::Tensor;
 use crate::files::NamedTensors;
 
 pub use error::PredictorError;
+pub use fold_constants::FoldConstants;
 pub use input::Input;
 pub use keep_codes::KeepCodes;
 pub use options::PredictorOptions;

@@ -197,12 +197,13 @@ pub(crate) const STREAM_FROM: usize = 8 * 1024 * 1024;
 #[inline(always)]
 fn expand(isa: Isa, past_caches: bool, codes: &[u8], out: &mut [f32], value: impl Fn(u8) -> f32 + Copy) {
     if past_caches {
-        return stream::store(
+        stream::store(
             isa,
             out,
             #[inline(always)]
             move |at, part| fill(codes, at, part, value),
         );
+        return stream::finish();
     }
     isa.dispatch(
         #[inline(always)]

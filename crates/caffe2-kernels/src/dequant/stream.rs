@@ -9,7 +9,7 @@ use crate::Isa;
 const LINE: usize = 16;
 
 /// Has `fill` compute all elements of `out`, and writes them past the caches where the target allows. `fill` is given
-/// the position of some elements, and where to put them.
+/// the position of some elements, and where to put them. Whoever is done with an output calls [`finish`].
 #[inline(always)]
 pub(crate) fn store(isa: Isa, out: &mut [f32], fill: impl Fn(usize, &mut [f32]) + Copy) {
     #[cfg(target_arch = "x86_64")]
@@ -26,6 +26,16 @@ pub(crate) fn store(isa: Isa, out: &mut [f32], fill: impl Fn(usize, &mut [f32]) 
     {
         let _ = isa;
         fill(0, out);
+    }
+}
+
+/// Orders what this thread has stored past the caches before what it stores from now on.
+pub(crate) fn finish() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
     }
 }
 
@@ -56,8 +66,7 @@ fn each_line(
 #[allow(unsafe_code)]
 mod x86 {
     use std::arch::x86_64::{
-        _mm_loadu_ps, _mm_sfence, _mm_stream_ps, _mm256_loadu_ps, _mm256_stream_ps, _mm512_loadu_ps,
-        _mm512_stream_ps,
+        _mm_loadu_ps, _mm_stream_ps, _mm256_loadu_ps, _mm256_stream_ps, _mm512_loadu_ps, _mm512_stream_ps,
     };
 
     use super::{LINE, each_line};
@@ -71,8 +80,6 @@ mod x86 {
                 unsafe { _mm_stream_ps(line.as_mut_ptr().add(i), _mm_loadu_ps(values.as_ptr().add(i))) };
             }
         });
-        // SAFETY: SSE is part of x86-64.
-        unsafe { _mm_sfence() };
     }
 
     #[target_feature(enable = "avx2,fma")]
@@ -86,7 +93,6 @@ mod x86 {
                 };
             }
         });
-        _mm_sfence();
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
@@ -95,7 +101,6 @@ mod x86 {
             // SAFETY: both arrays hold sixteen floats; `line` begins at a multiple of 64 bytes.
             unsafe { _mm512_stream_ps(line.as_mut_ptr(), _mm512_loadu_ps(values.as_ptr())) };
         });
-        _mm_sfence();
     }
 }
 

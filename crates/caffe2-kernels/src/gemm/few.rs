@@ -2,9 +2,12 @@
 //! reading it once, straight through, is all that counts.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use super::{Factors, MatMut, MatRef};
 use crate::isa::multiply_add;
 use crate::rows::add_rows;
+use crate::simd::{Kernel, Vector, dispatch};
 use crate::{Isa, Threads};
 
 /// Elements of the large operand that one thread reads at a time, about.
@@ -42,18 +45,14 @@ pub(super) fn dot_products(
         store_one(y, factors, sum, r, j);
     };
     let many_per_block = (BLOCK / depth).max(1).next_multiple_of(8);
+    let fused = isa.min(Isa::detected()) != Isa::Portable;
     threads.for_each_index(many.div_ceil(many_per_block), many * depth > GRAIN, |block| {
         let range = block * many_per_block..((block + 1) * many_per_block).min(many);
-        isa.dispatch_fused(
-            #[inline(always)]
-            |fused| {
-                if few_rows {
-                    dot_block(isa, fused, range, few, right, left, store);
-                } else {
-                    dot_block(isa, fused, range, few, left, right, store);
-                }
-            },
-        );
+        if few_rows {
+            dispatch(isa, DotBlock { fused, depth, range, few, many_row: right, few_row: left, store });
+        } else {
+            dispatch(isa, DotBlock { fused, depth, range, few, many_row: left, few_row: right, store });
+        }
     });
 }
 
@@ -65,83 +64,137 @@ fn store_one(y: &mut f32, factors: Factors<'_>, sum: f32, r: usize, j: usize) {
     factors.bias.add_to(std::slice::from_mut(y), r, j);
 }
 
-/// Stores the dot products of rows `range` of one operand with the first `few` of the other, in groups that
-/// suit the number of vector registers.
-#[inline(always)]
-fn dot_block<'a>(
-    isa: Isa,
+/// Stores the dot products of rows `range` of one operand with the first `few` of the other.
+struct DotBlock<M, F, S> {
+    /// Whether vectors multiply and add with one rounding.
     fused: bool,
-    range: std::ops::Range<usize>,
+    depth: usize,
+    range: Range<usize>,
     few: usize,
-    many_row: impl Fn(usize) -> &'a [f32] + Copy,
-    few_row: impl Fn(usize) -> &'a [f32] + Copy,
-    store: impl Fn(usize, usize, f32) + Copy,
-) {
-    let group = match (isa, few) {
-        (_, 1) => 8,
-        (Isa::Avx512, _) => 4,
-        _ => 2,
-    };
-    let mut m = range.start;
-    while m < range.end {
-        let count = group.min(range.end - m);
-        let mut f = 0;
-        while f < few {
-            let left = few - f;
-            f += match (isa, count, left) {
-                (Isa::Avx512, 4, 4..) => dot_tile::<4, 4>(fused, m, f, many_row, few_row, store),
-                (_, 4, 2..) => dot_tile::<4, 2>(fused, m, f, many_row, few_row, store),
-                (_, 2, 2..) => dot_tile::<2, 2>(fused, m, f, many_row, few_row, store),
-                (_, 8, _) => dot_tile::<8, 1>(fused, m, f, many_row, few_row, store),
-                (_, 4, _) => dot_tile::<4, 1>(fused, m, f, many_row, few_row, store),
-                _ => {
-                    for i in 0..count {
-                        dot_tile::<1, 1>(fused, m + i, f, many_row, few_row, store);
-                    }
-                    1
-                }
-            };
+    many_row: M,
+    few_row: F,
+    store: S,
+}
+
+impl<'a, M, F, S> Kernel for DotBlock<M, F, S>
+where
+    M: Fn(usize) -> &'a [f32],
+    F: Fn(usize) -> &'a [f32],
+    S: Fn(usize, usize, f32),
+{
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        // Groups whose sums, of `LANES` floats each, stay in registers.
+        // SAFETY: the caller's promise.
+        unsafe {
+            match V::LANES {
+                16 => self.groups::<V, 1, 8, 4, 4>(),
+                8 => self.groups::<V, 2, 6, 3, 2>(),
+                _ => self.groups::<V, 4, 3, 1, 2>(),
+            }
         }
-        m += count;
     }
 }
 
-/// Stores the dot products of `M` rows with `F` others; returns `F`.
-#[inline(always)]
-fn dot_tile<'a, const M: usize, const F: usize>(
-    fused: bool,
-    m: usize,
-    f: usize,
-    many_row: impl Fn(usize) -> &'a [f32],
-    few_row: impl Fn(usize) -> &'a [f32],
-    store: impl Fn(usize, usize, f32),
-) -> usize {
-    let many: [(&[[f32; LANES]], &[f32]); M] = std::array::from_fn(|i| many_row(m + i).as_chunks());
-    let few: [(&[[f32; LANES]], &[f32]); F] = std::array::from_fn(|i| few_row(f + i).as_chunks());
-    let chunks = many[0].0.len();
-    let many_chunks: [&[[f32; LANES]]; M] = many.map(|(chunks_of, _)| &chunks_of[..chunks]);
-    let few_chunks: [&[[f32; LANES]]; F] = few.map(|(chunks_of, _)| &chunks_of[..chunks]);
-    let mut sums = [[[0.0f32; LANES]; F]; M];
-    for p in 0..chunks {
-        for i in 0..M {
-            for j in 0..F {
-                for lane in 0..LANES {
-                    let (x, y) = (many_chunks[i][p][lane], few_chunks[j][p][lane]);
-                    sums[i][j][lane] = multiply_add(fused, x, y, sums[i][j][lane]);
+impl<'a, M, F, S> DotBlock<M, F, S>
+where
+    M: Fn(usize) -> &'a [f32],
+    F: Fn(usize) -> &'a [f32],
+    S: Fn(usize, usize, f32),
+{
+    /// All dot products: `ONE` rows at a time if there is one other, else `ROWS` rows with `OTHERS` others. `PARTS`
+    /// vectors hold the partial sums of one.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the instruction set.
+    #[inline(always)]
+    unsafe fn groups<
+        V: Vector,
+        const PARTS: usize,
+        const ONE: usize,
+        const ROWS: usize,
+        const OTHERS: usize,
+    >(
+        &self,
+    ) {
+        let (mut m, end) = (self.range.start, self.range.end);
+        // SAFETY: the caller's promise, for all tiles.
+        unsafe {
+            while self.few == 1 && m + ONE <= end {
+                self.tile::<V, PARTS, ONE, 1>(m, 0);
+                m += ONE;
+            }
+            while self.few > 1 && m + ROWS <= end {
+                let mut f = 0;
+                while f + OTHERS <= self.few {
+                    self.tile::<V, PARTS, ROWS, OTHERS>(m, f);
+                    f += OTHERS;
+                }
+                for f in f..self.few {
+                    self.tile::<V, PARTS, ROWS, 1>(m, f);
+                }
+                m += ROWS;
+            }
+            for m in m..end {
+                for f in 0..self.few {
+                    self.tile::<V, PARTS, 1, 1>(m, f);
                 }
             }
         }
     }
-    for i in 0..M {
-        for j in 0..F {
-            let mut sum = sums[i][j];
-            for (lane, (x, y)) in many[i].1.iter().zip(few[j].1).enumerate() {
-                sum[lane] = multiply_add(fused, *x, *y, sum[lane]);
+
+    /// Stores the dot products of `ROWS` rows with `OTHERS` others.
+    ///
+    /// # Safety
+    ///
+    /// As for [`DotBlock::groups`].
+    #[inline(always)]
+    unsafe fn tile<V: Vector, const PARTS: usize, const ROWS: usize, const OTHERS: usize>(
+        &self,
+        m: usize,
+        f: usize,
+    ) {
+        assert_eq!(PARTS * V::LANES, LANES);
+        let many: [&[f32]; ROWS] = std::array::from_fn(|i| &(self.many_row)(m + i)[..self.depth]);
+        let few: [&[f32]; OTHERS] = std::array::from_fn(|j| &(self.few_row)(f + j)[..self.depth]);
+        let whole = self.depth / LANES * LANES;
+        // SAFETY: all rows have `depth` elements, which `whole` does not exceed; `sum` holds `LANES`, as many as
+        // `PARTS` vectors. The processor has the instruction set, as promised.
+        unsafe {
+            let mut sums = [[[V::splat(0.0); PARTS]; OTHERS]; ROWS];
+            for k in (0..whole).step_by(LANES) {
+                for part in 0..PARTS {
+                    let at = k + part * V::LANES;
+                    let mut ys = [V::splat(0.0); OTHERS];
+                    for j in 0..OTHERS {
+                        ys[j] = V::load(few[j].as_ptr().add(at));
+                    }
+                    for i in 0..ROWS {
+                        let x = V::load(many[i].as_ptr().add(at));
+                        for j in 0..OTHERS {
+                            sums[i][j][part] = x.mul_add(ys[j], sums[i][j][part]);
+                        }
+                    }
+                }
             }
-            store(m + i, f + j, total(sum));
+            for i in 0..ROWS {
+                for j in 0..OTHERS {
+                    let mut sum = [0.0; LANES];
+                    for part in 0..PARTS {
+                        sums[i][j][part].store(sum.as_mut_ptr().add(part * V::LANES));
+                    }
+                    let rest = many[i][whole..].iter().zip(&few[j][whole..]);
+                    for (sum, (x, y)) in sum.iter_mut().zip(rest) {
+                        *sum = multiply_add(self.fused, *x, *y, *sum);
+                    }
+                    (self.store)(m + i, f + j, total(sum));
+                }
+            }
         }
     }
-    F
 }
 
 #[inline(always)]

@@ -53,16 +53,36 @@ fn expand<R: CodedRows, T: RowValue>(
     let (isa, width) = (Isa::current(), table.width());
     // Where rows are no whole cache lines, the lines between them are written in two parts: such rows must be long.
     let past_caches = out.len() >= STREAM_FROM && (width.is_multiple_of(LINE) || width >= 16 * LINE);
+    let pick = &pick;
     threads.for_each_block(out, BLOCK, GRAIN, |block, mut out| {
         let (mut row, mut column) = (block * BLOCK / width, block * BLOCK % width);
-        while !out.is_empty() {
-            let (part, rest) = out.split_at_mut((width - column).min(out.len()));
-            let stored = pick(row);
-            let (codes, line) = (table.codes(stored), settled(table.line(stored)));
-            expand_part::<R::Packing, T>(isa, past_caches, codes, column, line, rounding, part);
-            (out, row, column) = (rest, row + 1, 0);
+        // One call for all rows: they may be short.
+        isa.dispatch_fused(
+            #[inline(always)]
+            move |fused| {
+                let how = How { isa, fused, past_caches, rounding };
+                while !out.is_empty() {
+                    let (part, rest) = out.split_at_mut((width - column).min(out.len()));
+                    let stored = pick(row);
+                    let (codes, line) = (table.codes(stored), settled(table.line(stored)));
+                    expand_part::<R::Packing, T>(how, codes, column, line, part);
+                    (out, row, column) = (rest, row + 1, 0);
+                }
+            },
+        );
+        if past_caches {
+            stream::finish();
         }
     });
+}
+
+/// How values are computed and written.
+#[derive(Clone, Copy)]
+struct How {
+    isa: Isa,
+    fused: bool,
+    past_caches: bool,
+    rounding: Rounding,
 }
 
 /// Floats of a cache line.
@@ -82,59 +102,45 @@ fn settled(line: Affine) -> Affine {
 
 /// The values of the codes from number `column` on.
 #[inline(always)]
-fn expand_part<P: Packing, T: RowValue>(
-    isa: Isa,
-    past_caches: bool,
-    codes: &[u8],
-    column: usize,
-    line: Affine,
-    rounding: Rounding,
-    out: &mut [T],
-) {
-    match rounding {
+fn expand_part<P: Packing, T: RowValue>(how: How, codes: &[u8], column: usize, line: Affine, out: &mut [T]) {
+    let fused = how.fused;
+    match how.rounding {
         Rounding::Twice => expand_with::<P, T>(
-            isa,
-            past_caches,
+            how,
             codes,
             column,
             out,
             #[inline(always)]
-            move |_, code| code * line.scale + line.bias,
+            move |code| code * line.scale + line.bias,
         ),
         Rounding::Once => expand_with::<P, T>(
-            isa,
-            past_caches,
+            how,
             codes,
             column,
             out,
             #[inline(always)]
-            move |fused, code| multiply_add_once(fused, code, line.scale, line.bias),
+            move |code| multiply_add_once(fused, code, line.scale, line.bias),
         ),
     }
 }
 
 #[inline(always)]
 fn expand_with<P: Packing, T: RowValue>(
-    isa: Isa,
-    past_caches: bool,
+    how: How,
     codes: &[u8],
     column: usize,
     out: &mut [T],
-    value: impl Fn(bool, f32) -> f32 + Copy,
+    value: impl Fn(f32) -> f32 + Copy,
 ) {
-    if past_caches && let Some(floats) = T::as_floats_mut(out) {
-        let fused = isa != Isa::Portable;
-        return stream::store(
-            isa,
+    match T::as_floats_mut(out) {
+        Some(floats) if how.past_caches => stream::store(
+            how.isa,
             floats,
             #[inline(always)]
-            move |at, part| fill::<P, f32>(codes, column + at, part, |code| value(fused, code)),
-        );
+            move |at, part| fill::<P, f32>(codes, column + at, part, value),
+        ),
+        _ => fill::<P, T>(codes, column, out, value),
     }
-    isa.dispatch_fused(
-        #[inline(always)]
-        move |fused| fill::<P, T>(codes, column, out, |code| value(fused, code)),
-    );
 }
 
 /// Codes that are made values at a time.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use caffe2_operator::{Observer, OpRegistry, Workspace, check_definition};
 use caffe2_proto::{EncodedNet, NetDef};
 
-use super::{KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
+use super::{FoldConstants, KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
 use crate::NetFacts;
 use crate::files::{Limits, Mapping};
 
@@ -91,7 +91,8 @@ impl PredictorOptions {
         PredictorOptions { keep_all_blobs: true, ..self }
     }
 
-    /// Adds a pass, to be applied after those that are there: [`KeepCodes`] is from the start.
+    /// Adds a pass, to be applied after those that are there: [`KeepCodes`] and [`FoldConstants`]
+    /// are from the start.
     pub fn pass(mut self, pass: impl Pass) -> PredictorOptions {
         self.passes.push(Arc::new(pass));
         self
@@ -172,7 +173,7 @@ impl PredictorOptions {
     }
 
     fn chosen_passes(&self) -> Result<Vec<Arc<dyn Pass>>, PredictorError> {
-        let mut passes: Vec<Arc<dyn Pass>> = vec![Arc::new(KeepCodes)];
+        let mut passes: Vec<Arc<dyn Pass>> = vec![Arc::new(KeepCodes), Arc::new(FoldConstants::default())];
         passes.extend(self.passes.iter().cloned());
         let known: Vec<_> = passes.iter().map(|pass| pass.name()).collect();
         if let Some(name) = self.left_out.iter().find(|name| !known.contains(&name.as_str())) {

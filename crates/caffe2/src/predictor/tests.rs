@@ -206,6 +206,40 @@ fn limits_hold() {
     assert_eq!((single.workspace().threads(), single.run(&data()).unwrap().len()), (1, 1));
 }
 
+/// The net with a weight that it expands itself, from halves.
+fn expanding() -> (NetDef, NetDef) {
+    let halves = OperatorDef::new("FloatToHalf").input("v").output("h");
+    let init = NetDef::new("init").op(fill("v", &[1, 2], &[1.0, 2.0])).op(halves).op(fill("b", &[1], &[0.5]));
+    let mut net = predict();
+    net.external_input = ["data", "h", "b"].map(str::to_owned).to_vec();
+    net.op.insert(0, OperatorDef::new("HalfToFloat").input("h").output("w"));
+    (init, net)
+}
+
+#[test]
+fn weights_are_expanded_once_within_a_budget() {
+    let load = |options: PredictorOptions| {
+        let (init, net) = expanding();
+        let predictor = options.build(init.into(), net).unwrap();
+        assert_eq!(y(&predictor.run(&[("data", rows(&[1.0, 10.0]))]).unwrap()), [21.5]);
+        predictor
+    };
+    let folded = load(PredictorOptions::new());
+    assert_eq!(folded.net().op.len(), 1);
+    assert_eq!(folded.workspace().local_blobs(), ["b", "w"]);
+    let refused = folded.run(&[("data", rows(&[1.0, 10.0])), ("h", rows(&[1.0, 2.0]))]).unwrap_err();
+    assert!(matches!(refused, PredictorError::UnknownInput { .. }), "{refused}");
+
+    let none = || PredictorOptions::new().without_pass("fold_constants");
+    for (options, ops) in [
+        (none(), 2),
+        (none().pass(FoldConstants { budget: 7 }), 2),
+        (none().pass(FoldConstants { budget: 8 }), 1),
+    ] {
+        assert_eq!(load(options).net().op.len(), ops);
+    }
+}
+
 #[test]
 fn a_net_that_cannot_be_is_told_when_it_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
