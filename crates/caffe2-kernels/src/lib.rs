@@ -5,6 +5,7 @@
 //!
 //! | module | what it computes |
 //! |---|---|
+//! | [`byte_rows`] | matrix products with weights that are kept as bytes |
 //! | [`dequant`] | floats from byte codes |
 //! | [`int8`] | byte codes with scale and zero point from floats |
 //! | [`rowwise`] | rows of codes with a scale and a bias each: from floats, to floats |
@@ -55,12 +56,13 @@
 //!
 //! # `unsafe`
 //!
-//! Confined to calls of code compiled for a detected instruction set ([`isa`], [`half`]), stores that bypass the
-//! caches (`dequant::stream`), hints to fetch memory ahead ([`lookup`]), and pieces of matrix rows shared among threads
-//! (`gemm`).
+//! Confined to calls of code compiled for a detected instruction set ([`isa`], [`half`]), vectors (`simd`), stores that
+//! bypass the caches (`dequant::stream`), hints to fetch memory ahead ([`lookup`]), and pieces of matrix rows shared among
+//! threads (`gemm`, `byte_rows`).
 #![deny(unsafe_code)]
 
 mod band;
+pub mod byte_rows;
 pub mod conv;
 pub mod conv_transpose;
 pub mod dequant;
@@ -79,6 +81,7 @@ mod reduce;
 mod rows;
 pub mod rowwise;
 mod scratch;
+mod simd;
 pub mod softmax;
 mod threads;
 pub mod transpose;

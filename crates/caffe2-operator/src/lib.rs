@@ -55,6 +55,7 @@ mod access;
 mod args;
 mod blob;
 mod broadcast;
+mod byte_weight;
 mod catalog;
 mod control;
 mod cost;
@@ -83,6 +84,7 @@ mod workspace;
 pub use args::Args;
 pub use blob::{Blob, BlobError};
 pub use broadcast::BroadcastRule;
+pub use byte_weight::{ByteWeight, RowWeight, WeightBytes};
 pub use caffe2_kernels::Threads;
 pub use caffe2_kernels::elementwise::InOut;
 /// The messages of Caffe2.

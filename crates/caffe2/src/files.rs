@@ -2,7 +2,7 @@
 //!
 //! | file | holds | read by | written by |
 //! |---|---|---|---|
-//! | `.pb`, `.pbtxt` net | a [`NetDef`] in binary or text form | [`read_net`], [`open_net`] | |
+//! | `.pb`, `.pbtxt` net | a [`NetDef`] in binary or text form | [`read_net`], [`open_net`] | [`write_net`] |
 //! | `.npz` | named arrays of NumPy | [`read_tensors`], [`npz`] | [`write_tensors`], [`npz`] |
 //! | `.npy` | one array of NumPy | [`read_tensor`], [`npy`] | [`npy`] |
 //! | `.pb` tensors | named tensors, Caffe2's `TensorProtos` | [`read_tensors`], [`tensor_protos`] | [`write_tensors`], [`tensor_protos`] |
@@ -28,6 +28,7 @@
 mod atomic;
 mod error;
 mod mapped;
+mod net;
 pub mod npy;
 pub mod npz;
 pub mod tensor_protos;
@@ -39,6 +40,7 @@ use caffe2_proto::{Caffe2Message as _, EncodedNet, FileKind, NetDef, WireLimits,
 use caffe2_tensor::Tensor;
 
 pub use error::{FileError, FileErrorKind};
+pub use net::{NetFormat, write_net};
 
 /// Tensors with their names, in the order of the file.
 pub type NamedTensors = Vec<(String, Tensor)>;

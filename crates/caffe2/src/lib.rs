@@ -35,7 +35,7 @@
 //! - [`OpRegistry`] tells which operators there are, and [`OpSchema`] what each takes.
 //! - [`Operator`] and [`OperatorType`] are for operators of your own, as [`operator`] shows.
 //!
-//! The whole of the crates below is in [`operator`], [`tensor`] and [`proto`].
+//! The whole of the crates below is in [`operator`], [`tensor`], [`transform`] and [`proto`].
 #![deny(unsafe_code)]
 
 pub mod files;
@@ -48,6 +48,8 @@ pub use caffe2_operator as operator;
 pub use caffe2_proto as proto;
 /// Tensors, all of it.
 pub use caffe2_tensor as tensor;
+/// Rewrites of nets.
+pub use caffe2_transform as transform;
 
 pub use caffe2_operator::{
     Args, Blob, Error, ErrorKind, Net, NetInfo, Observer, OpError, OpInfo, OpIo, OpRegistry, OpSchema,

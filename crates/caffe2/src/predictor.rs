@@ -23,13 +23,14 @@
 //! // What does not fit is told before anything runs.
 //! let wrong = predictor.run(&[("data", Tensor::from_slice([1, 3], &[0.0f32; 3])?)]).unwrap_err();
 //! assert!(wrong.to_string().contains("operator #0 FC"), "{wrong}");
-//! assert!(predictor.run(&[]).unwrap_err().to_string().contains("never provided"));
+//! assert!(predictor.run::<&str>(&[]).unwrap_err().to_string().contains("never provided"));
 //! # Ok(())
 //! # }
 //! ```
 
 mod error;
 mod input;
+mod keep_codes;
 mod options;
 mod pass;
 mod session;
@@ -48,6 +49,7 @@ use crate::files::NamedTensors;
 
 pub use error::PredictorError;
 pub use input::Input;
+pub use keep_codes::KeepCodes;
 pub use options::PredictorOptions;
 pub use pass::Pass;
 pub use session::Session;

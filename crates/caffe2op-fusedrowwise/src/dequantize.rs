@@ -11,11 +11,11 @@
 use std::marker::PhantomData;
 
 use caffe2_kernels::rowwise::{
-    Fused8, Fused8Half, FusedBits, FusedRows, RowFormat, RowValue, dequantize_rows,
+    Bits, Fused8, Fused8Half, FusedBits, FusedRows, RowFormat, RowValue, dequantize_rows,
 };
 use caffe2_operator::{
-    ArgError, Args, DataType, Element, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape,
-    TensorInfo, f16, register_cpu_operator,
+    ArgError, Args, DataType, Element, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType,
+    RowWeight, Shape, Tensor, TensorError, TensorInfo, f16, register_cpu_operator,
 };
 
 use crate::format::{DescribedFormat, with_last};
@@ -30,11 +30,33 @@ pub trait Dequantizer: 'static {
     type Value: RowValue + Element;
     /// What the operator computes, in words.
     const DOC: &'static str;
+    /// Makes the output a tensor that is kept as the bytes of the input, where that can be; nothing to do if it is
+    /// already.
+    const KEEP: Option<KeepFn> = None;
+}
+
+/// Gives a tensor of values this shape, kept as rows of so many bytes.
+type KeepFn = fn(&Tensor, usize, &Shape, &mut Tensor) -> Result<(), TensorError>;
+
+fn keep<F: RowFormat<Packing = Bits<8>>>(
+    rows: &Tensor,
+    row_bytes: usize,
+    shape: &Shape,
+    values: &mut Tensor,
+) -> Result<(), TensorError> {
+    let unchanged = values.coded::<RowWeight<F>>().is_some_and(|kept| kept.is_of(rows, row_bytes));
+    if unchanged && values.shape() == shape {
+        return Ok(());
+    }
+    values.set_coded(shape, RowWeight::<F>::new(rows, row_bytes)?)
 }
 
 /// The operator of each [`Dequantizer`].
 #[derive(Debug)]
-pub struct DequantizeRowsOp<D>(PhantomData<fn() -> D>);
+pub struct DequantizeRowsOp<D> {
+    keep_codes: bool,
+    what: PhantomData<fn() -> D>,
+}
 
 impl<D: Dequantizer> OperatorType for DequantizeRowsOp<D> {
     const TYPE: &'static str = D::TYPE;
@@ -44,17 +66,27 @@ impl<D: Dequantizer> OperatorType for DequantizeRowsOp<D> {
             DataType::Float => "float tensor of the values",
             _ => "float16 tensor of the values",
         };
-        OpSchema::new(Self::TYPE)
+        let schema = OpSchema::new(Self::TYPE)
             .doc(D::DOC)
             .inputs(1)
             .outputs(1)
             .input("rows", D::Format::ROWS)
             .output("values", output)
-            .infer(infer::<D>)
+            .infer(infer::<D>);
+        if D::KEEP.is_none() {
+            return schema;
+        }
+        schema.arg(
+            "keep_codes",
+            "the output shares the bytes of the input: FC, FCTransposed and MatMul multiply by them, and any other \
+             reader has floats made of them, once (not in Caffe2)",
+            false,
+        )
     }
 
-    fn from_args(_: &Args<'_>) -> Result<Self, ArgError> {
-        Ok(DequantizeRowsOp(PhantomData))
+    fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
+        let keep_codes = D::KEEP.is_some() && args.get("keep_codes")?;
+        Ok(DequantizeRowsOp { keep_codes, what: PhantomData })
     }
 }
 
@@ -71,7 +103,12 @@ fn infer<D: Dequantizer>(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, 
 impl<D: Dequantizer> Operator for DequantizeRowsOp<D> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let bytes = io.input_slice::<u8>(0)?;
-        let (shape, row_bytes) = values_shape::<D>(io.input(0)?.shape())?;
+        let rows = io.input(0)?;
+        let (shape, row_bytes) = values_shape::<D>(rows.shape())?;
+        if let Some(keep) = D::KEEP.filter(|_| self.keep_codes) {
+            let kept = keep(rows, row_bytes, &shape, io.output(0)?);
+            return kept.map_err(|source| OpError::Output { index: 0, source });
+        }
         let values = io.output_slice::<D::Value>(0, shape)?;
         dequantize_rows(io.threads(), &FusedRows::<D::Format>::new(bytes, row_bytes)?, values)?;
         Ok(())
@@ -79,7 +116,7 @@ impl<D: Dequantizer> Operator for DequantizeRowsOp<D> {
 }
 
 macro_rules! dequantizers {
-    ($($name:ident: $op_type:literal, $format:ty => $value:ty, $doc:expr;)*) => {$(
+    ($($name:ident: $op_type:literal, $format:ty => $value:ty, $doc:expr $(, $keep:expr)?;)*) => {$(
         #[doc = concat!("`", $op_type, "`.")]
         #[derive(Debug)]
         pub(crate) enum $name {}
@@ -89,6 +126,7 @@ macro_rules! dequantizers {
             type Format = $format;
             type Value = $value;
             const DOC: &'static str = $doc;
+            $(const KEEP: Option<KeepFn> = Some($keep);)?
         }
 
         register_cpu_operator!(DequantizeRowsOp<$name>);
@@ -103,9 +141,9 @@ const NO_HALF: &str =
     "Restores rows of codes: code * scale + bias. In spite of the name the values are floats.";
 
 dequantizers! {
-    Fused8ToFloat: "Fused8BitRowwiseQuantizedToFloat", Fused8 => f32, ONCE;
+    Fused8ToFloat: "Fused8BitRowwiseQuantizedToFloat", Fused8 => f32, ONCE, keep::<Fused8>;
     Fused8ToHalf: "Fused8BitRowwiseQuantizedToHalfFloat", Fused8 => f16, ONCE_HALF;
-    Fused8HalfToFloat: "Fused8BitRowwiseQuantizedHalfScaleBiasToFloat", Fused8Half => f32, EXACT;
+    Fused8HalfToFloat: "Fused8BitRowwiseQuantizedHalfScaleBiasToFloat", Fused8Half => f32, EXACT, keep::<Fused8Half>;
     Fused8HalfToHalf: "Fused8BitRowwiseQuantizedHalfScaleBiasToHalfFloat", Fused8Half => f32, NO_HALF;
     Fused4ToFloat: "Fused4BitRowwiseQuantizedToFloat", FusedBits<4> => f32, EXACT;
     Fused4ToHalf: "Fused4BitRowwiseQuantizedToHalf", FusedBits<4> => f16, EXACT_HALF;
@@ -149,5 +187,22 @@ mod tests {
             assert!(dequantize(op, &[0, 0], &[]).unwrap_err().contains("expected at least"));
         }
         assert!(dequantize("Fused8BitRowwiseQuantizedToFloat", &[], &[1]).unwrap_err().contains("dimension"));
+    }
+
+    #[test]
+    fn codes_that_are_kept_are_the_same_values() {
+        for (op, tail) in [
+            ("Fused8BitRowwiseQuantizedToFloat", [0, 0, 0, 0x3f, 0, 0, 0x80, 0xbf].as_slice()),
+            ("Fused8BitRowwiseQuantizedHalfScaleBiasToFloat", &[0, 0x38, 0, 0xbc]),
+        ] {
+            let row = [&[0u8, 1, 255][..], tail].concat();
+            let x = Tensor::from_slice([2, row.len()], &row.repeat(2)).unwrap();
+            let plain = OperatorDef::new(op).input("x").output("y");
+            let mut kept = run_operator(&plain.clone().arg("keep_codes", 1), [x.clone()]).unwrap();
+            let (kept, wanted) = (kept.remove(0), run_operator(&plain, [x]).unwrap().remove(0));
+            assert!(!kept.is_expanded() && wanted.is_expanded());
+            assert_eq!(kept, wanted);
+            assert_eq!(kept.as_slice::<f32>().unwrap()[..3], [-1.0, -0.5, 126.5]);
+        }
     }
 }

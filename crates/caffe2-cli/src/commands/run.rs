@@ -5,9 +5,8 @@ mod args;
 mod plan;
 mod summary;
 
-pub(crate) use args::RunArgs;
-
-use plan::Plan;
+pub(crate) use args::{FeedArg, RunArgs};
+pub(super) use plan::{Plan, check_folder, read_net};
 
 use crate::progress::Progress;
 

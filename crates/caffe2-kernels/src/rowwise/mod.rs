@@ -162,6 +162,12 @@ impl<'a, F: RowFormat> FusedRows<'a, F> {
         Ok(FusedRows { bytes, row_bytes, rows, width, format: std::marker::PhantomData })
     }
 
+    /// All rows, and the bytes of each.
+    #[inline(always)]
+    pub(crate) fn all(&self) -> (&'a [u8], usize) {
+        (self.bytes, self.row_bytes)
+    }
+
     #[inline(always)]
     fn row(&self, row: usize) -> &'a [u8] {
         &self.bytes[row * self.row_bytes..][..self.row_bytes]

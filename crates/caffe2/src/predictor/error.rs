@@ -42,9 +42,9 @@ pub enum PredictorError {
         /// The name.
         name: String,
         /// What the net needs.
-        expected: Expectation,
+        expected: Box<Expectation>,
         /// What was given.
-        found: TensorInfo,
+        found: Box<TensorInfo>,
     },
     /// More tensors by position than the net has external inputs.
     #[error("{given} tensors are given, but the net has {inputs} external inputs")]
@@ -55,7 +55,7 @@ pub enum PredictorError {
         inputs: usize,
     },
     /// A pass that is to be left out and that there is none of.
-    #[error("there is no pass `{name}`; there {}", passes(known))]
+    #[error("there is no pass `{name}`; there are {}", known.join(", "))]
     UnknownPass {
         /// The name.
         name: String,
@@ -89,11 +89,4 @@ fn prefix(file: Option<&Path>) -> String {
 fn list(inputs: &[Input]) -> String {
     let line = |input: &Input| format!("\n  {input}, first read by {}", input.reader());
     if inputs.is_empty() { " none".into() } else { inputs.iter().map(line).collect() }
-}
-
-fn passes(known: &[&str]) -> String {
-    match known {
-        [] => "are none".into(),
-        names => format!("are {}", names.join(", ")),
-    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use caffe2_operator::{Observer, OpRegistry, Workspace, check_definition};
 use caffe2_proto::{EncodedNet, NetDef};
 
-use super::{Model, Pass, Predictor, PredictorError, Shared, input};
+use super::{KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
 use crate::NetFacts;
 use crate::files::{Limits, Mapping};
 
@@ -91,7 +91,7 @@ impl PredictorOptions {
         PredictorOptions { keep_all_blobs: true, ..self }
     }
 
-    /// Adds a pass, to be applied after those that are there.
+    /// Adds a pass, to be applied after those that are there: [`KeepCodes`] is from the start.
     pub fn pass(mut self, pass: impl Pass) -> PredictorOptions {
         self.passes.push(Arc::new(pass));
         self
@@ -172,12 +172,14 @@ impl PredictorOptions {
     }
 
     fn chosen_passes(&self) -> Result<Vec<Arc<dyn Pass>>, PredictorError> {
-        let known: Vec<_> = self.passes.iter().map(|pass| pass.name()).collect();
+        let mut passes: Vec<Arc<dyn Pass>> = vec![Arc::new(KeepCodes)];
+        passes.extend(self.passes.iter().cloned());
+        let known: Vec<_> = passes.iter().map(|pass| pass.name()).collect();
         if let Some(name) = self.left_out.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(PredictorError::UnknownPass { name: name.clone(), known });
         }
-        let is_chosen = |pass: &&Arc<dyn Pass>| !self.left_out.iter().any(|name| name == pass.name());
-        Ok(self.passes.iter().filter(is_chosen).cloned().collect())
+        passes.retain(|pass| !self.left_out.iter().any(|name| name == pass.name()));
+        Ok(passes)
     }
 
     fn workspace(&self) -> Workspace {

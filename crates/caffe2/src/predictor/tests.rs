@@ -113,7 +113,7 @@ fn inputs_by_position_are_the_external_inputs() {
     let predictor = predictor();
     let (data, w) = (rows(&[1.0, 2.0]), rows(&[10.0, 10.0]));
     let b = Tensor::from_slice([1], &[7.0f32]).unwrap();
-    assert_eq!(y(&predictor.run_positional(&[data.clone()]).unwrap()), [5.5]);
+    assert_eq!(y(&predictor.run_positional(std::slice::from_ref(&data)).unwrap()), [5.5]);
     assert_eq!(y(&predictor.run_positional(&[data.clone(), w.clone()]).unwrap()), [30.5]);
     assert_eq!(y(&predictor.run_positional(&[data.clone(), w, b.clone()]).unwrap()), [37.0]);
     let too_many = predictor.run_positional(&vec![b; 4]).unwrap_err();
@@ -188,7 +188,10 @@ fn limits_hold() {
     let refused = small.run(&data()).unwrap_err();
     assert!(refused.to_string().contains("memory limit"), "{refused}");
     assert_eq!(y(&small.run(&[("data", rows(&[0.0, 0.0]))]).unwrap()), [0.5]);
-    let refused = PredictorOptions::new().memory_limit(7).build(init().into(), predict()).unwrap_err();
+    // Weights that are kept as bytes need no memory of their own, the floats of them do.
+    let tight = || PredictorOptions::new().memory_limit(7);
+    tight().build(init().into(), predict()).unwrap();
+    let refused = tight().without_pass("keep_codes").build(init().into(), predict()).unwrap_err();
     assert!(refused.to_string().contains("memory limit"), "{refused}");
 
     let late =
@@ -275,9 +278,26 @@ fn passes_are_applied_unless_left_out() {
     let predictor = options().without_pass("renames").build(init().into(), predict()).unwrap();
     assert_eq!(y(&predictor.run(&zero()).unwrap()), [0.5]);
     let unknown = options().without_pass("rename").build(init().into(), predict()).unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no pass `rename`; there are renames");
-    let unknown = PredictorOptions::new().without_pass("x").build(init().into(), predict()).unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no pass `x`; there are none");
+    assert_eq!(unknown.to_string(), "there is no pass `rename`; there are keep_codes, renames");
+}
+
+#[test]
+fn weights_stay_bytes_unless_the_pass_is_left_out() {
+    let load = |options: PredictorOptions| {
+        let bytes = init().to_binary();
+        let init = EncodedNet::from_bytes(bytes, &caffe2_proto::WireLimits::default()).unwrap();
+        options.build(init, predict()).unwrap()
+    };
+    let (kept, expanded) =
+        (load(PredictorOptions::new()), load(PredictorOptions::new().without_pass("keep_codes")));
+    let w = |predictor: &Predictor| predictor.workspace().fetch("w").unwrap();
+    assert!(!w(&kept).is_expanded() && w(&expanded).is_expanded());
+    let data = || [("data", rows(&[2.0, 3.0]))];
+    let (y_kept, y_expanded) = (y(&kept.run(&data()).unwrap()), y(&expanded.run(&data()).unwrap()));
+    assert!((y_kept[0] - y_expanded[0]).abs() < 1e-4 * y_expanded[0].abs(), "{y_kept:?} {y_expanded:?}");
+    assert!(!w(&kept).is_expanded());
+    // Callers may look at it still.
+    assert_eq!(w(&kept), w(&expanded));
 }
 
 #[derive(Default)]

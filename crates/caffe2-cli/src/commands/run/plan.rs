@@ -15,22 +15,24 @@ use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::commands) struct Plan {
     pub(super) init: Option<EncodedNet>,
     pub(super) net: NetDef,
-    pub(super) feeds: NamedTensors,
-    pub(super) fetch: Vec<String>,
+    pub(in crate::commands) feeds: NamedTensors,
+    pub(in crate::commands) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
     pub(super) threads: Option<usize>,
     pub(super) memory_limit: usize,
     pub(super) time_limit: Option<Duration>,
+    /// Whether weights stored as bytes are made floats before the net runs.
+    pub(super) expand_weights: bool,
 }
 
 /// The name of a net that has none.
 const NAMELESS: &str = "net";
 
 impl Plan {
-    pub(super) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
+    pub(in crate::commands) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
         if let Some(output) = &args.output {
             check_folder(output)?;
         }
@@ -50,6 +52,7 @@ impl Plan {
             threads: args.threads.map(usize::from),
             memory_limit: args.memory_limit.0,
             time_limit: args.time_limit,
+            expand_weights: args.expand_weights,
         };
         plan.check_inputs(args.init.as_deref())?;
         plan.choose_outputs()?;
@@ -57,7 +60,7 @@ impl Plan {
     }
 
     /// Tells of what is odd and no mistake by itself.
-    pub(super) fn warn(&self) {
+    pub(in crate::commands) fn warn(&self) {
         let facts = NetFacts::new(&self.net);
         for (name, _) in &self.feeds {
             if facts.reads(name) || self.fetch.contains(name) {
@@ -148,7 +151,7 @@ fn quoted(names: Vec<&str>) -> String {
 }
 
 /// Looks at the folder of the output before long work is done for it.
-fn check_folder(output: &Path) -> Result<()> {
+pub(in crate::commands) fn check_folder(output: &Path) -> Result<()> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!(
@@ -160,7 +163,8 @@ fn check_folder(output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
+/// Reads a net, and gives it a name if it has none.
+pub(in crate::commands) fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
     progress.phase(&format!("reading {}", path.display()));
     let mut net = limits.read_net(path)?;
     net.name.get_or_insert_with(|| NAMELESS.into());
