@@ -9,18 +9,26 @@
 //! | NHWC | \[N, …, C] | \[M, kernel…, C / groups] | \[N, …, M] |
 //!
 //! A kernel of one element with stride 1 is a plain matrix product; one filter per channel is done by direct
-//! loops; the rest unrolls patches of the input piece by piece, straight into the panels of a matrix product.
+//! loops; kernels of 3 by 3 may go by Winograd's algorithm ([`Algorithm`]); the rest unrolls patches of the input piece
+//! by piece, straight into the panels of a matrix product. [`conv_fused`] does more to the output while it is in the
+//! cache.
 
 mod depthwise;
+mod filter;
 mod geometry;
 mod nhwc;
 mod patches;
+mod winograd;
 
+use std::ops::Range;
+
+use filter::Kind;
+pub use filter::{Algorithm, Filter, FilterForm};
 pub use geometry::{ConvGeometry, GeometryError};
 use patches::Patches;
 
 use crate::error::check_len;
-use crate::gemm::{Batch, Bias, MatRef, Product, RightOperand, run};
+use crate::gemm::{Activation, Batch, Bias, LeftOperand, MatRef, Product, RightOperand, Tail, run};
 use crate::geometry::Order;
 use crate::{Isa, KernelError, Threads};
 
@@ -64,23 +72,122 @@ fn conv_on(
     bias: Option<&[f32]>,
     output: &mut [f32],
 ) -> Result<(), KernelError> {
-    check_len("input of the convolution", geometry.input_len(), input.len())?;
-    check_len("filter of the convolution", geometry.filter_len(), filter.len())?;
+    let operands = Operands { bias, ..Operands::new(input, Filter::Plain(filter)) };
+    conv_fused_on(isa, threads, geometry, &operands, output)
+}
+
+/// What [`conv_fused`] reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Operands<'a> {
+    /// The images.
+    pub input: &'a [f32],
+    /// The filters.
+    pub filter: Filter<'a>,
+    /// A factor for each filter's sums, where there is a bias too; none are all 1.
+    pub scale: Option<&'a [f32]>,
+    /// What is added for each filter, after the factor.
+    pub bias: Option<&'a [f32]>,
+    /// What is added to each element: as many as the output has.
+    pub residual: Option<&'a [f32]>,
+    /// What is applied at last.
+    pub activation: Activation,
+}
+
+impl<'a> Operands<'a> {
+    /// Images and filters, and nothing else.
+    pub fn new(input: &'a [f32], filter: Filter<'a>) -> Operands<'a> {
+        Operands { input, filter, scale: None, bias: None, residual: None, activation: Activation::None }
+    }
+}
+
+/// Writes `activation(convolution * scale + bias + residual)` to `output`.
+///
+/// ```
+/// use caffe2_kernels::Threads;
+/// use caffe2_kernels::conv::{ConvGeometry, Filter, Operands, conv_fused};
+/// use caffe2_kernels::gemm::Activation;
+/// use caffe2_kernels::geometry::{Axis, Order, PadRule, Window};
+///
+/// let axis = Axis::new(3, Window::new(2), PadRule::Explicit)?;
+/// let geometry = ConvGeometry::new(Order::Nchw, 1, 1, 1, 1, &[axis])?;
+/// let mut output = [0.0; 2];
+/// let operands = Operands {
+///     scale: Some(&[10.0]),
+///     bias: Some(&[0.5]),
+///     residual: Some(&[1.0, -100.0]),
+///     activation: Activation::Relu,
+///     ..Operands::new(&[1.0, 2.0, 3.0], Filter::Plain(&[1.0, 1.0]))
+/// };
+/// conv_fused(&Threads::single(), &geometry, &operands, &mut output)?;
+/// assert_eq!(output, [31.5, 0.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`KernelError::Length`] if a slice does not have the elements that `geometry` says, [`KernelError::Mismatch`] if a
+/// packed filter is of another geometry.
+pub fn conv_fused(
+    threads: &Threads,
+    geometry: &ConvGeometry,
+    operands: &Operands<'_>,
+    output: &mut [f32],
+) -> Result<(), KernelError> {
+    conv_fused_on(Isa::current(), threads, geometry, operands, output)
+}
+
+fn conv_fused_on(
+    isa: Isa,
+    threads: &Threads,
+    geometry: &ConvGeometry,
+    operands: &Operands<'_>,
+    output: &mut [f32],
+) -> Result<(), KernelError> {
+    check_len("input of the convolution", geometry.input_len(), operands.input.len())?;
     check_len("output of the convolution", geometry.output_len(), output.len())?;
-    if let Some(bias) = bias {
+    operands.filter.check(geometry)?;
+    if let Some(bias) = operands.bias {
         check_len("bias of the convolution", geometry.filters(), bias.len())?;
     }
-    let call = Call { isa, threads, geometry, input, filter, bias };
-    match (geometry.order(), geometry.strategy()) {
-        (Order::Nchw, Strategy::Pointwise) => nchw(&call, output, |channels| {
-            let columns = geometry.output_size();
-            MatRef::within(channels, geometry.group_channels(), columns, columns)
-        }),
-        (Order::Nchw, Strategy::Patches) => nchw(&call, output, |channels| Patches::new(geometry, channels)),
-        (Order::Nchw, Strategy::Depthwise) => depthwise::nchw(&call, output),
-        (Order::Nhwc, Strategy::Pointwise) => nhwc::pointwise(&call, output),
-        (Order::Nhwc, Strategy::Patches) => nhwc::patches(&call, output),
-        (Order::Nhwc, Strategy::Depthwise) => depthwise::nhwc(&call, output),
+    if let Some(scale) = operands.scale {
+        check_len("scale of the convolution", geometry.filters(), scale.len())?;
+        check_len("bias beside a scale", geometry.filters(), operands.bias.map_or(0, <[f32]>::len))?;
+    }
+    if let Some(residual) = operands.residual {
+        check_len("residual of the convolution", geometry.output_len(), residual.len())?;
+    }
+    let Operands { input, scale, bias, residual, activation, .. } = *operands;
+    let call =
+        |isa, filter| Call { isa, threads, geometry, input, filter, scale, bias, residual, activation };
+    match operands.filter {
+        Filter::Plain(filter) => {
+            let call = call(isa, filter);
+            let left = |group: usize| {
+                let (rows, depth) = (geometry.group_filters(), geometry.depth());
+                LeftOperand::Matrix(MatRef::within(&filter[group * rows * depth..], rows, depth, depth))
+            };
+            match (geometry.order(), geometry.strategy()) {
+                (Order::Nchw, Strategy::Depthwise) => depthwise::nchw(&call, output),
+                (Order::Nchw, _) => products(&call, left, output),
+                (Order::Nhwc, Strategy::Pointwise) => nhwc::pointwise(&call, output),
+                (Order::Nhwc, Strategy::Patches) => nhwc::patches(&call, output),
+                (Order::Nhwc, Strategy::Depthwise) => depthwise::nhwc(&call, output),
+            }
+        }
+        Filter::Packed(form, filter) => {
+            // Packed for one instruction set, it is multiplied on that.
+            match form.kind {
+                Kind::Winograd(layout) => {
+                    winograd::nchw(&call(layout.isa(), filter), &layout, filter, output);
+                }
+                Kind::Product(layout) => {
+                    let left = |group: usize| {
+                        LeftOperand::packed(layout, &filter[group * layout.len()..][..layout.len()])
+                    };
+                    products(&call(layout.isa(), filter), left, output);
+                }
+            }
+        }
     }
     Ok(())
 }
@@ -103,12 +210,44 @@ struct Call<'a> {
     geometry: &'a ConvGeometry,
     input: &'a [f32],
     filter: &'a [f32],
+    scale: Option<&'a [f32]>,
     bias: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+    activation: Activation,
 }
 
-/// NCHW: for each image and group the filter times the group's channels, of which `right` makes a matrix.
+impl<'a> Call<'a> {
+    /// What becomes of the sums of all filters, which are rows.
+    fn tail(&self) -> Tail<'a> {
+        self.tail_of(0..self.geometry.filters(), Bias::PerRow)
+    }
+
+    /// What becomes of the sums of some filters.
+    fn tail_of(&self, filters: Range<usize>, by: fn(&'a [f32]) -> Bias<'a>) -> Tail<'a> {
+        Tail {
+            scale: self.scale.map(|scale| &scale[filters.clone()]),
+            bias: self.bias.map_or(Bias::None, |bias| by(&bias[filters])),
+            residual: self.residual,
+            activation: self.activation,
+        }
+    }
+}
+
+/// NCHW: for each image and group the filters times the patches of the group's channels.
+fn products<'a>(call: &Call<'a>, left: impl Fn(usize) -> LeftOperand<'a> + Sync + Send, output: &mut [f32]) {
+    let g = call.geometry;
+    if g.strategy() == Strategy::Pointwise {
+        let columns = g.output_size();
+        nchw(call, left, output, |channels| MatRef::within(channels, g.group_channels(), columns, columns));
+    } else {
+        nchw(call, left, output, |channels| Patches::new(g, channels));
+    }
+}
+
+/// NCHW: for each image and group the filters times the group's channels, of which `right` makes a matrix.
 fn nchw<'a, R: RightOperand>(
     call: &Call<'a>,
+    left: impl Fn(usize) -> LeftOperand<'a> + Sync + Send,
     output: &mut [f32],
     right: impl Fn(&'a [f32]) -> R + Sync + Send,
 ) {
@@ -118,10 +257,9 @@ fn nchw<'a, R: RightOperand>(
     let batch = Batch { count: g.batch() * g.groups(), rows, columns, depth, row_stride: columns };
     let product = |index: usize| {
         let group = index % g.groups();
-        let left = MatRef::within(&call.filter[group * rows * depth..], rows, depth, depth);
         let right = right(&call.input[index * channels_len..][..channels_len]);
-        let bias = call.bias.map_or(Bias::None, |bias| Bias::PerRow(&bias[group * rows..][..rows]));
-        Product { left, right, alpha: 1.0, beta: 0.0, bias, start: index * rows * columns }
+        let tail = call.tail_of(group * rows..(group + 1) * rows, Bias::PerRow);
+        Product { left: left(group), right, alpha: 1.0, beta: 0.0, tail, start: index * rows * columns }
     };
     // SAFETY: product `index` writes `rows * columns` contiguous elements from `index * rows * columns` on.
     #[allow(unsafe_code)]

@@ -1,24 +1,24 @@
 //! Convolution of images whose channels lie together.
 
 use super::Call;
-use crate::gemm::{Batch, Bias, MatRef, Product, run};
+use crate::gemm::{Batch, Bias, LeftOperand, MatRef, Product, run};
 use crate::geometry::Axis;
 use crate::{Threads, scratch};
 
 /// A kernel of one element: the channels of all positions times the transposed filter.
 pub(super) fn pointwise(call: &Call<'_>, output: &mut [f32]) {
     let g = call.geometry;
-    products(call, call.threads, call.input, g.channels(), g.group_channels(), output);
+    products(call, call.threads, (call.input, g.channels(), g.group_channels()), 0, output);
 }
 
 /// Multiplies the rows of `left`, one per row of `output` and `stride` elements apart, by the transposed
-/// filters of each group; the operand of group `i` begins `i * group_step` elements into the row.
+/// filters of each group; the operand of group `i` begins `i * group_step` elements into the row. `output` begins at
+/// element `at` of the whole.
 fn products(
     call: &Call<'_>,
     threads: &Threads,
-    left: &[f32],
-    stride: usize,
-    group_step: usize,
+    (left, stride, group_step): (&[f32], usize, usize),
+    at: usize,
     output: &mut [f32],
 ) {
     let g = call.geometry;
@@ -29,8 +29,16 @@ fn products(
         let left = MatRef::within(&left[group * group_step..], rows, depth, stride);
         let filter = &call.filter[group * columns * depth..];
         let right = MatRef::within(filter, columns, depth, depth).transposed();
-        let bias = call.bias.map_or(Bias::None, |bias| Bias::PerColumn(&bias[group * columns..][..columns]));
-        Product { left, right, alpha: 1.0, beta: 0.0, bias, start: group * columns }
+        let mut tail = call.tail_of(group * columns..(group + 1) * columns, Bias::PerColumn);
+        tail.residual = tail.residual.map(|residual| &residual[at..]);
+        Product {
+            left: LeftOperand::Matrix(left),
+            right,
+            alpha: 1.0,
+            beta: 0.0,
+            tail,
+            start: group * columns,
+        }
     };
     if rows > 0 {
         // SAFETY: group `i` writes columns `i * columns ..+ columns` of each row of `filters` elements.
@@ -60,7 +68,8 @@ pub(super) fn patches(call: &Call<'_>, output: &mut [f32]) {
             for (i, row) in memory.chunks_exact_mut(row_len).enumerate() {
                 unroll(call, index * positions + i, row);
             }
-            products(call, &single, memory, row_len, g.depth(), block);
+            let at = index * positions * g.filters();
+            products(call, &single, (memory, row_len, g.depth()), at, block);
         });
     });
 }

@@ -7,13 +7,18 @@
 
 mod block;
 mod few;
+mod left;
 mod matrix;
 mod micro;
 mod pack;
+mod tail;
 
 pub(crate) use block::{Batch, Product, run};
+pub(crate) use left::{LeftLayout, LeftOperand};
 pub use matrix::{MatMut, MatRef};
 pub(crate) use pack::RightOperand;
+pub use tail::Activation;
+pub(crate) use tail::Tail;
 
 use crate::error::{check_len, check_same};
 use crate::{Isa, KernelError, Threads};
@@ -141,7 +146,8 @@ fn gemm_on(
         let row_stride = c.row_stride;
         let batch = Batch { count: 1, rows, columns, depth, row_stride };
         let Factors { alpha, beta, bias } = factors;
-        let product = |_| Product { left: a, right: b, alpha, beta, bias, start: 0 };
+        let (left, tail) = (LeftOperand::Matrix(a), Tail::bias(bias));
+        let product = |_| Product { left, right: b, alpha, beta, tail, start: 0 };
         // SAFETY: there is one product, and `MatMut` has checked that rows do not overlap.
         #[allow(unsafe_code)]
         unsafe {
