@@ -1,4 +1,5 @@
-//! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread.
+//! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread unless said
+//! otherwise.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -12,9 +13,13 @@ use caffe2_kernels::{Isa, Threads};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+mod rows;
+
 fn main() -> Result<()> {
     println!("instruction set: {}\n", Isa::current().name());
     dequantization();
+    rows::dequantization()?;
+    rows::lookups()?;
     overhead()?;
     detector()
 }

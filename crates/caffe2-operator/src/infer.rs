@@ -5,7 +5,7 @@ mod known;
 use std::sync::Arc;
 
 use caffe2_proto::{NetDef, OperatorDef};
-use caffe2_tensor::{DataType, Shape, Tensor};
+use caffe2_tensor::{DataType, Int8Tensor, Shape, Tensor};
 
 use crate::control::nested_writes;
 use crate::op_error::OpError;
@@ -14,7 +14,7 @@ use crate::{Args, Cost, CostContext, Error, Item, OpSchema, Workspace};
 
 pub use known::BlobInfos;
 
-/// What is known of a tensor before it exists.
+/// What is known of a tensor, or of the values of an 8-bit tensor, before it exists.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TensorInfo {
     /// The type of the elements, if known.
@@ -49,6 +49,12 @@ impl TensorInfo {
 impl From<&Tensor> for TensorInfo {
     fn from(tensor: &Tensor) -> TensorInfo {
         TensorInfo { data_type: tensor.data_type(), shape: Some(tensor.shape().clone()) }
+    }
+}
+
+impl From<&Int8Tensor> for TensorInfo {
+    fn from(int8: &Int8Tensor) -> TensorInfo {
+        TensorInfo::from(&int8.values)
     }
 }
 

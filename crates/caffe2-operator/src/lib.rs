@@ -60,15 +60,18 @@ mod control;
 mod cost;
 mod dispatch;
 mod error;
+mod expect;
 mod infer;
 mod io;
 mod item;
+mod long_list;
 mod net;
 mod observer;
 mod op_error;
 mod operator;
 mod plan;
 mod registry;
+mod row_indices;
 mod run_operator;
 mod schema;
 mod stop;
@@ -90,14 +93,17 @@ pub use caffe2_tensor::{
 pub use control::{ControlIo, ControlOperator, ControlOperatorType, SubNet};
 pub use cost::{Cost, CostContext};
 pub use error::{Error, ErrorKind, OpLabel};
+pub use expect::{ExpectContext, ExpectFn, Expectation, Expectations, expected_inputs};
 pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
 pub use item::{Item, copy_rows};
-pub use net::{Net, NetInfo, OpInfo};
+pub use long_list::LongList;
+pub use net::{Net, NetInfo, OpInfo, check_definition};
 pub use observer::{Observer, TimeObserver};
 pub use op_error::{ArgError, ArgProblem, OpError};
 pub use operator::{Operator, OperatorType};
 pub use registry::{DeviceType, DuplicateOperator, OpRegistry, OpRegistryBuilder, Origin, Registration};
+pub use row_indices::check_row_indices;
 pub use run_operator::run_operator;
 pub use schema::{
     ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, BlobDoc, Comparison, CostFn, Counts, InferFn,

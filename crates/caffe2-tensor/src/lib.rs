@@ -30,6 +30,7 @@ mod budget;
 mod buffer;
 mod data_type;
 mod error;
+mod huge_pages;
 mod int8;
 mod proto;
 mod shape;

@@ -11,8 +11,8 @@
 use caffe2_kernels::conv::{Algorithm, ConvGeometry, Operands, conv_fused};
 use caffe2_operator::window::{Image, Order, WindowArgs, declare_window_args};
 use caffe2_operator::{
-    ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
+    OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo, register_cpu_operator,
 };
 
 use crate::kept_filter::KeptFilter;
@@ -152,6 +152,7 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
                  form between runs; where the memory budget does not allow that, they are not.",
             )
             .infer(infer)
+            .expect(expect)
             .cost(cost)
             .comparison(Comparison::Tolerance(1e-4))
     }
@@ -168,6 +169,19 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     };
     let (_, shape) = args.plan(x, w, context.shape(2))?;
     Ok(vec![TensorInfo::new(DataType::Float, shape)])
+}
+
+/// Images with as many channels and dimensions as the filter says.
+fn expect(context: &ExpectContext<'_>, index: usize) -> Expectation {
+    let dims = || {
+        let ConvArgs { window, group } = ConvArgs::read(context.inputs.args()).ok()?;
+        let filter = Filter::of(context.inputs.shape(1)?, window.order)?;
+        let mut dims = vec![None; filter.kernel.len() + 2];
+        let at = if window.order == Order::Nchw { 1 } else { dims.len() - 1 };
+        dims[at] = filter.channels.checked_mul(group);
+        Some(dims)
+    };
+    Expectation::floats(if index == 0 { dims() } else { None })
 }
 
 /// A multiply-add for each output and each element of its filter.

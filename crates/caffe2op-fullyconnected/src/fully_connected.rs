@@ -11,8 +11,8 @@
 use caffe2_kernels::KernelError;
 use caffe2_kernels::gemm::{Bias, MatMut, MatRef, matmul};
 use caffe2_operator::{
-    ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, Threads, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
+    OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo, Threads, register_cpu_operator,
 };
 use smallvec::SmallVec;
 
@@ -113,6 +113,7 @@ impl<const TRANSPOSED: bool> OperatorType for FullyConnectedOp<TRANSPOSED> {
                  are checked even when X is empty.",
             )
             .infer(infer::<TRANSPOSED>)
+            .expect(expect::<TRANSPOSED>)
             .cost(cost::<TRANSPOSED>)
             .comparison(Comparison::Tolerance(1e-5))
     }
@@ -129,6 +130,17 @@ fn infer<const TRANSPOSED: bool>(context: &InferContext<'_>) -> Result<Vec<Tenso
     };
     let shape = args.sizes::<TRANSPOSED>(x, w, context.shape(2))?.output_shape(x)?;
     Ok(vec![TensorInfo::new(DataType::Float, shape)])
+}
+
+/// Rows as long as those of the weights.
+fn expect<const TRANSPOSED: bool>(context: &ExpectContext<'_>, index: usize) -> Expectation {
+    let dims = || {
+        let args = FcArgs::read(context.inputs.args()).ok().filter(|args| args.axis == 1)?;
+        let w = context.inputs.shape(1)?;
+        let axis_w = w.axis(args.axis_w.into()).ok()?;
+        Some(vec![None, Some(if TRANSPOSED { w.size_to(axis_w) } else { w.size_from(axis_w) })])
+    };
+    Expectation::floats(if index == 0 { dims() } else { None })
 }
 
 fn cost<const TRANSPOSED: bool>(context: &CostContext<'_>) -> Cost {

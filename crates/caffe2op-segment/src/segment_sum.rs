@@ -57,14 +57,7 @@ impl Operator for SortedSegmentSumOp {
             let (data, shape) = (io.input_slice::<T>(0)?, io.input(0)?.shape());
             self.segments.read_sorted_ids(io, 1, row_count(shape)?)?;
             let out = io.output_slice::<f32>(0, rows_shape(shape, self.segments.count())?)?;
-            let row_len = shape.size_from(1);
-            reduce_segments::<Sum, T>(
-                io.threads(),
-                &self.segments,
-                out,
-                #[inline(always)]
-                |row| (1.0, &data[row * row_len..][..row_len]),
-            );
+            reduce_segments::<Sum>(io.threads(), &self.segments, data, out);
             Ok(())
         })
     }
@@ -124,7 +117,7 @@ impl Operator for UnsortedSegmentSumOp {
                     move || {
                         for (&id, row) in ids.iter().zip(data.chunks_exact(row_len)) {
                             let y = &mut out[id as usize * row_len..][..row_len];
-                            combine_row::<T>(y, row, #[inline(always)] |y, x| y + x);
+                            combine_row(y, row, #[inline(always)] |y, x| y + x);
                         }
                     },
                 );

@@ -2,7 +2,6 @@
 
 mod act;
 mod args;
-mod net_facts;
 mod plan;
 mod summary;
 

@@ -71,10 +71,17 @@ impl Deref for BlobInfos {
     }
 }
 
+impl<N: Into<String>> Extend<(N, TensorInfo)> for BlobInfos {
+    fn extend<I: IntoIterator<Item = (N, TensorInfo)>>(&mut self, infos: I) {
+        infos.into_iter().for_each(|(name, info)| self.insert(name, info));
+    }
+}
+
 impl<N: Into<String>> FromIterator<(N, TensorInfo)> for BlobInfos {
     fn from_iter<I: IntoIterator<Item = (N, TensorInfo)>>(infos: I) -> BlobInfos {
-        let infos = infos.into_iter().map(|(name, info)| (name.into(), info)).collect();
-        BlobInfos { infos, values: HashMap::new() }
+        let mut known = BlobInfos::new();
+        known.extend(infos);
+        known
     }
 }
 

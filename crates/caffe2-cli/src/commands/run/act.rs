@@ -23,9 +23,9 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     }
     workspace.set_time_limit(time_limit);
     if let Some(init) = init {
-        progress.net("running the init net", &init);
+        progress.init_net("running the init net", &init);
         let began = Instant::now();
-        workspace.run_net_once(&init)?;
+        workspace.run_init_net(init)?;
         workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
     }
     for (name, tensor) in feeds {

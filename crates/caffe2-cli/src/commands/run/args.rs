@@ -46,6 +46,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().try_map(parse_output))]
     pub(super) output: Option<PathBuf>,
 
+    /// Read the init net instead of mapping its file into memory
+    ///
+    /// A mapped file must not be changed or cut while the program runs. Short files, and those that are not on a local
+    /// disk, are read anyway.
+    #[arg(long)]
+    pub(super) no_mmap: bool,
+
     /// Threads that operators may use [default: all processors]
     ///
     /// Results do not depend on it.

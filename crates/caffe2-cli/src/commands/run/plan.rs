@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use caffe2::files::{Limits, NamedTensors};
-use caffe2::{ErrorKind, NetDef, OpRegistry, Workspace};
+use caffe2::files::{Limits, Mapping, NamedTensors};
+use caffe2::operator::check_definition;
+use caffe2::{EncodedNet, ErrorKind, NetDef, NetFacts, OpRegistry};
 
 use super::args::{FeedArg, FeedSource, RunArgs};
-use super::net_facts::NetFacts;
 use crate::names::nearest;
 use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) init: Option<NetDef>,
+    pub(super) init: Option<EncodedNet>,
     pub(super) net: NetDef,
     pub(super) feeds: NamedTensors,
     pub(super) fetch: Vec<String>,
@@ -36,8 +36,10 @@ impl Plan {
         }
         let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
         let net = read_net(&args.net, &limits, progress)?;
-        let init = args.init.as_deref().map(|path| read_net(path, &limits, progress)).transpose()?;
-        check_operator_types(args, init.as_ref(), &net)?;
+        let mapping = if args.no_mmap { Mapping::Never } else { Mapping::LocalFiles };
+        let open = |path| open_init_net(path, &limits, mapping, progress);
+        let init = args.init.as_deref().map(open).transpose()?;
+        check_operator_types(args, init.as_ref().map(EncodedNet::outline), &net)?;
         let feeds = read_feeds(&args.feeds, &limits, progress)?;
         let mut plan = Plan {
             init,
@@ -96,7 +98,7 @@ impl Plan {
 
     /// Blobs that are there when the net starts.
     fn made_before(&self) -> impl Iterator<Item = &str> {
-        let by_init = self.init.iter().flat_map(|init| &init.op).flat_map(|op| &op.output);
+        let by_init = self.init.iter().flat_map(|init| &init.outline().op).flat_map(|op| &op.output);
         by_init.chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
     }
 
@@ -134,7 +136,7 @@ impl Plan {
         if self.feeds.iter().any(|(name, _)| name == blob) {
             return "which is fed".into();
         }
-        match self.init.as_ref().and_then(|init| NetFacts::new(init).writer(blob)) {
+        match self.init.as_ref().and_then(|init| NetFacts::new(init.outline()).writer(blob)) {
             Some(writer) => format!("written by {writer} of the init net"),
             None => "which the net reads".into(),
         }
@@ -166,6 +168,14 @@ fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef>
     Ok(net)
 }
 
+fn open_init_net(path: &Path, limits: &Limits, mapping: Mapping, progress: &Progress) -> Result<EncodedNet> {
+    progress.phase(&format!("reading {}", path.display()));
+    let mut net = limits.open_net(path, mapping)?;
+    net.name_or(NAMELESS);
+    tracing::debug!("{}: net `{}` with {} operators", path.display(), net.outline().name(), net.len());
+    Ok(net)
+}
+
 /// Refuses nets with operator types that are not there, all at once.
 fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> Result<()> {
     let registry = OpRegistry::linked()?;
@@ -176,13 +186,12 @@ fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> 
         if net.op.iter().all(|op| registry.schema(op.r#type()).is_some()) {
             continue;
         }
-        // Building the net lists all that is missing, and stops before anything is made.
-        match Workspace::new().create_net(net) {
+        match check_definition(net, &registry) {
             Err(error) if error.kind() == ErrorKind::NotRegistered => {
                 problems.push(format!("{}: {error}", path.display()));
             }
             Err(error) => bail!("{}: {error}", path.display()),
-            Ok(_) => {}
+            Ok(()) => {}
         }
     }
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
