@@ -55,6 +55,12 @@ impl<'a> OpIo<'a> {
         &self.run.threads
     }
 
+    /// Charges what `tensor`, which an operator keeps between runs, allocates from now on to the memory budget of the
+    /// workspace.
+    pub fn charge(&self, tensor: &mut Tensor) {
+        tensor.charge_to(&self.run.budget);
+    }
+
     /// The tensor of input `index`; it may be unwritten.
     ///
     /// # Errors
