@@ -11,7 +11,8 @@ use caffe2::predictor::{PredictorOptions, Session};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const USAGE: &str = "usage: loading INIT_NET PREDICT_NET INPUT_NPZ [--threads N] [--no-mmap] [--expand-weights]";
+const USAGE: &str =
+    "usage: loading INIT_NET PREDICT_NET INPUT_NPZ [--threads N] [--no-mmap] [--expand-weights]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -27,7 +27,7 @@ pub(crate) const CATALOG: &[(&str, &[&str])] = &[
     ("caffe2op-channelshuffle", &["ChannelShuffle"]),
     ("caffe2op-concatsplit", &["Concat", "Split"]),
     ("caffe2op-control", &["CreateScope", "Do", "If", "While"]),
-    ("caffe2op-conv", &["Conv", "Conv1D", "Conv2D", "Conv3D"]),
+    ("caffe2op-conv", &["Conv", "Conv1D", "Conv2D", "Conv3D", "ConvFused"]),
     ("caffe2op-convtranspose", &["ConvTranspose"]),
     ("caffe2op-copy", &["Alias", "Copy", "EnsureCPUOutput", "Free", "StopGradient"]),
     ("caffe2op-dequant", &["ByteWeightDequant"]),

@@ -28,7 +28,9 @@ pub(crate) struct Buffer {
 enum Block {
     /// For no bytes.
     None,
-    Allocated(Allocated),
+    Allocated {
+        _memory: Allocated,
+    },
     Huge {
         _pages: HugePages,
     },
@@ -90,7 +92,7 @@ fn allocate(capacity: usize) -> Option<(NonNull<u8>, Block)> {
     let skip = block.as_ptr().addr().wrapping_neg() % ALIGNMENT;
     // SAFETY: skip < ALIGNMENT, the number of spare bytes behind the capacity.
     let data = unsafe { block.add(skip) };
-    Some((data, Block::Allocated(Allocated(block, layout))))
+    Some((data, Block::Allocated { _memory: Allocated(block, layout) }))
 }
 
 /// The first `numel` elements of `bytes`.

@@ -28,11 +28,14 @@
 //! - [`dequantize`] stores them as floats again.
 //! - [`keep_codes`] keeps weights as bytes where operators can multiply by them.
 //! - [`fold_constants`] finds operators that give the same in every run.
+//! - [`fuse`] merges convolutions with what follows them.
 #![forbid(unsafe_code)]
 
 mod definitions;
 pub mod dequantize;
 pub mod fold_constants;
+pub mod fuse;
 pub mod keep_codes;
 mod names;
 pub mod quantize;
+mod versions;

@@ -30,6 +30,7 @@
 
 mod error;
 mod fold_constants;
+mod fuse;
 mod input;
 mod keep_codes;
 mod options;
@@ -38,6 +39,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +52,7 @@ use crate::files::NamedTensors;
 
 pub use error::PredictorError;
 pub use fold_constants::FoldConstants;
+pub use fuse::Fuse;
 pub use input::Input;
 pub use keep_codes::KeepCodes;
 pub use options::PredictorOptions;
@@ -80,6 +83,8 @@ struct Model {
     /// Shapes and types of the weights.
     known: BlobInfos,
     observers: Vec<Arc<dyn Observer>>,
+    /// Blobs that the net as it was given computes and this one does not, with the pass that took them.
+    gone: HashMap<String, &'static str>,
 }
 
 impl Predictor {

@@ -29,7 +29,7 @@ pub struct ConvArgs {
 }
 
 impl ConvArgs {
-    fn read(args: &Args<'_>) -> Result<Self, ArgError> {
+    pub(crate) fn read(args: &Args<'_>) -> Result<Self, ArgError> {
         let window = WindowArgs::read(args)?;
         // They change nothing, but what is given must be of their kind.
         args.get::<bool>("shared_buffer")?;
@@ -45,7 +45,12 @@ impl ConvArgs {
     }
 
     /// What is to be computed, and the shape of the output, from the shapes of image, filter and bias.
-    fn plan(&self, x: &Shape, w: &Shape, b: Option<&Shape>) -> Result<(ConvGeometry, Shape), OpError> {
+    pub(crate) fn plan(
+        &self,
+        x: &Shape,
+        w: &Shape,
+        b: Option<&Shape>,
+    ) -> Result<(ConvGeometry, Shape), OpError> {
         let order = self.window.order;
         let image = Image::of(x, order)?;
         let axes = self.window.axes(image.size)?;
@@ -128,18 +133,7 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
             )
             .inputs(2..=3)
             .outputs(1)
-            .fill_using(declare_window_args)
-            .arg("group", "groups into which channels and filters are cut; each output sees its own group only", 1)
-            .arg(
-                "algo",
-                "`WINOGRAD` (as in Caffe2's NNPACK engine): kernels of 3 by 3 with stride 1 go by Winograd's algorithm \
-                 where they have 16 channels and filters or more, and outputs of 12 by 12 or more, in NCHW. It takes fewer \
-                 multiplications, four times the memory for these filters, has larger rounding errors, and spreads what is \
-                 infinite or NaN to its tile of 4 by 4 pixels. With any other value sums are computed directly",
-                "DIRECT",
-            )
-            .arg("shared_buffer", "has no effect: no buffer is kept in the workspace", false)
-            .arg("float16_compute", "has no effect: Caffe2 uses it on graphics processors only", false)
+            .fill_using(declare_conv_args)
             .input("X", "float images [N, C, size..], or [N, size.., C] in NHWC")
             .input(
                 "filter",
@@ -166,6 +160,23 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
     }
 }
 
+/// The arguments that [`ConvArgs`] reads.
+pub(crate) fn declare_conv_args(schema: OpSchema) -> OpSchema {
+    schema
+            .fill_using(declare_window_args)
+            .arg("group", "groups into which channels and filters are cut; each output sees its own group only", 1)
+            .arg(
+                "algo",
+                "`WINOGRAD` (as in Caffe2's NNPACK engine): kernels of 3 by 3 with stride 1 go by Winograd's algorithm \
+                 where they have 16 channels and filters or more, and outputs of 12 by 12 or more, in NCHW. It takes fewer \
+                 multiplications, four times the memory for these filters, has larger rounding errors, and spreads what is \
+                 infinite or NaN to its tile of 4 by 4 pixels. With any other value sums are computed directly",
+                "DIRECT",
+            )
+            .arg("shared_buffer", "has no effect: no buffer is kept in the workspace", false)
+            .arg("float16_compute", "has no effect: Caffe2 uses it on graphics processors only", false)
+}
+
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let args = ConvArgs::read(context.args())?;
     let (Some(x), Some(w)) = (context.shape(0), context.shape(1)) else {
@@ -176,7 +187,7 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
 }
 
 /// Images with as many channels and dimensions as the filter says.
-fn expect(context: &ExpectContext<'_>, index: usize) -> Expectation {
+pub(crate) fn expect(context: &ExpectContext<'_>, index: usize) -> Expectation {
     let dims = || {
         let ConvArgs { window, group, .. } = ConvArgs::read(context.inputs.args()).ok()?;
         let filter = Filter::of(context.inputs.shape(1)?, window.order)?;
@@ -189,7 +200,7 @@ fn expect(context: &ExpectContext<'_>, index: usize) -> Expectation {
 }
 
 /// A multiply-add for each output and each element of its filter.
-fn cost(context: &CostContext<'_>) -> Cost {
+pub(crate) fn cost(context: &CostContext<'_>) -> Cost {
     let filter = context.inputs.get(1).and_then(|info| info.shape.as_ref());
     let filter_len = filter.map_or(0, |shape| shape.size_from(1)) as u64;
     Cost::with_macs(context, context.output_numel(0).saturating_mul(filter_len))
@@ -198,24 +209,37 @@ fn cost(context: &CostContext<'_>) -> Cost {
 impl<const DIMS: usize> Operator for ConvOp<DIMS> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let (x, w) = (io.input(0)?, io.input(1)?);
-        let xs = io.input_slice(0)?;
-        w.check_type(DataType::Float).map_err(|source| OpError::Input { index: 1, source })?;
         let (b, bias) = match io.input_count() {
             3 => (Some(io.input(2)?.shape()), Some(io.input_slice(2)?)),
             _ => (None, None),
         };
         let (geometry, shape) = self.args.plan(x.shape(), w.shape(), b)?;
-        let (filters, tail) = (geometry.filters(), ConvTail { bias, ..ConvTail::default() });
-        if let Some(filter) = WeightBytes::of(w, filters, geometry.filter_len() / filters) {
-            let y = io.output_slice(0, shape)?;
-            conv_bytes(io.threads(), &geometry, xs, &filter, &tail, y)?;
-        } else {
-            let filter = self.filter.get(io, &geometry, self.args.algorithm, w)?;
-            let y = io.output_slice(0, shape)?;
-            conv_fused(io.threads(), &geometry, xs, filter, &tail, y)?;
-        }
-        Ok(())
+        let tail = ConvTail { bias, ..ConvTail::default() };
+        convolve(io, &mut self.filter, &self.args, &geometry, shape, &tail)
     }
+}
+
+/// Writes the convolution of input 0 with input 1, floats or what is kept as bytes, to output 0 of this shape.
+pub(crate) fn convolve(
+    io: &mut OpIo<'_>,
+    kept: &mut KeptFilter,
+    args: &ConvArgs,
+    geometry: &ConvGeometry,
+    shape: Shape,
+    tail: &ConvTail<'_>,
+) -> Result<(), OpError> {
+    let (xs, w) = (io.input_slice(0)?, io.input(1)?);
+    w.check_type(DataType::Float).map_err(|source| OpError::Input { index: 1, source })?;
+    let filters = geometry.filters();
+    if let Some(filter) = WeightBytes::of(w, filters, geometry.filter_len() / filters) {
+        let y = io.output_slice(0, shape)?;
+        conv_bytes(io.threads(), geometry, xs, &filter, tail, y)?;
+    } else {
+        let filter = kept.get(io, geometry, args.algorithm, w)?;
+        let y = io.output_slice(0, shape)?;
+        conv_fused(io.threads(), geometry, xs, filter, tail, y)?;
+    }
+    Ok(())
 }
 
 register_cpu_operator!(ConvOp<0>);

@@ -1,4 +1,5 @@
-//! Convolutions: Caffe2's `Conv`, and its names `Conv1D`, `Conv2D` and `Conv3D`.
+//! Convolutions: Caffe2's `Conv`, and its names `Conv1D`, `Conv2D` and `Conv3D`; `ConvFused`, which does what follows one
+//! as well.
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;
@@ -18,6 +19,8 @@
 #![forbid(unsafe_code)]
 
 mod conv;
+mod fused;
 mod kept_filter;
 
 pub use conv::{ConvArgs, ConvOp};
+pub use fused::ConvFusedOp;

@@ -46,6 +46,17 @@ pub enum PredictorError {
         /// What was given.
         found: Box<TensorInfo>,
     },
+    /// A blob that the net does not compute any more.
+    #[error(
+        "blob `{name}` is not computed: the pass `{pass}` took it out of the net; keep_blob(\"{name}\") or \
+         without_pass(\"{pass}\") leaves it there"
+    )]
+    Gone {
+        /// The name.
+        name: String,
+        /// The pass.
+        pass: &'static str,
+    },
     /// More tensors by position than the net has external inputs.
     #[error("{given} tensors are given, but the net has {inputs} external inputs")]
     TooManyInputs {

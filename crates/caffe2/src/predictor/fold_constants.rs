@@ -48,13 +48,11 @@ impl Pass for FoldConstants {
         let mut position = 0..;
         predict.op.retain(|_| position.next().is_none_or(|position| !folded.contains(&position)));
         if !folded.is_empty() {
-            let read: HashSet<&String> = predict.op.iter().flat_map(|op| &op.input).collect();
-            let NetDef { external_input, external_output, .. } = &mut *predict;
-            let gone = |name: &String| {
-                !read.contains(name) && !external_output.contains(name) && workspace.has_blob(name)
-            };
-            let kept: Vec<_> = external_input.iter().filter(|name| !gone(name)).cloned().collect();
-            *external_input = kept;
+            let NetDef { op, external_input, external_output, .. } = predict;
+            let read: HashSet<&String> = op.iter().flat_map(|op| &op.input).collect();
+            let is_fed = |name: &String| !workspace.has_blob(name);
+            external_input
+                .retain(|name| read.contains(name) || external_output.contains(name) || is_fed(name));
         }
         Ok(())
     }

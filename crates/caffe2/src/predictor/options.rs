@@ -1,5 +1,6 @@
 //! Loading a model.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use caffe2_operator::{Observer, OpRegistry, Workspace, check_definition};
 use caffe2_proto::{EncodedNet, NetDef};
 
-use super::{FoldConstants, KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
+use super::{FoldConstants, Fuse, KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
 use crate::NetFacts;
 use crate::files::{Limits, Mapping};
 
@@ -36,6 +37,7 @@ pub struct PredictorOptions {
     limits: Limits,
     mapping: Mapping,
     keep_all_blobs: bool,
+    kept: Vec<String>,
     passes: Vec<Arc<dyn Pass>>,
     left_out: Vec<String>,
     observers: Vec<Arc<dyn Observer>>,
@@ -91,8 +93,15 @@ impl PredictorOptions {
         PredictorOptions { keep_all_blobs: true, ..self }
     }
 
-    /// Adds a pass, to be applied after those that are there: [`KeepCodes`] and [`FoldConstants`]
-    /// are from the start.
+    /// Has the net compute a blob that is none of its outputs, so that [`Session::tensor`](super::Session::tensor) finds it after a
+    /// run: passes leave it alone.
+    pub fn keep_blob(mut self, name: impl Into<String>) -> PredictorOptions {
+        self.kept.push(name.into());
+        self
+    }
+
+    /// Adds a pass, to be applied after those that are there: [`KeepCodes`], [`FoldConstants`] and [`Fuse`] are from the
+    /// start.
     pub fn pass(mut self, pass: impl Pass) -> PredictorOptions {
         self.passes.push(Arc::new(pass));
         self
@@ -152,8 +161,13 @@ impl PredictorOptions {
         let registry = workspace.registry()?;
         check_definition(&predict, &registry).map_err(of_predict)?;
         workspace.run_init_net(init).map_err(of_init)?;
+        let (mut computed, mut gone) = (blobs_of(&predict), HashMap::new());
         for pass in &passes {
             pass.after_init(&mut workspace, &mut predict)?;
+            let left = blobs_of(&predict);
+            let taken = computed.difference(&left).filter(|name| !workspace.has_blob(name));
+            gone.extend(taken.map(|name| (name.clone(), pass.name())));
+            computed = left;
         }
         let outputs = NetFacts::new(&predict).outputs();
         if !self.keep_all_blobs {
@@ -162,7 +176,8 @@ impl PredictorOptions {
         let (inputs, known) = input::find(&predict, &workspace, &registry);
         let parent = Arc::new(workspace);
         let observers = self.observers;
-        let model = Arc::new(Model { parent, registry, net: predict, inputs, outputs, known, observers });
+        let model =
+            Arc::new(Model { parent, registry, net: predict, inputs, outputs, known, observers, gone });
         let predictor = Predictor(Arc::new(Shared { model, idle: Mutex::default() }));
         // What is wrong with the predict net is to be told now.
         let first = predictor.session().map_err(|error| error.in_file(predict_path))?;
@@ -173,7 +188,11 @@ impl PredictorOptions {
     }
 
     fn chosen_passes(&self) -> Result<Vec<Arc<dyn Pass>>, PredictorError> {
-        let mut passes: Vec<Arc<dyn Pass>> = vec![Arc::new(KeepCodes), Arc::new(FoldConstants::default())];
+        let mut passes: Vec<Arc<dyn Pass>> = vec![
+            Arc::new(KeepCodes),
+            Arc::new(FoldConstants::default()),
+            Arc::new(Fuse { keep: self.kept.clone() }),
+        ];
         passes.extend(self.passes.iter().cloned());
         let known: Vec<_> = passes.iter().map(|pass| pass.name()).collect();
         if let Some(name) = self.left_out.iter().find(|name| !known.contains(&name.as_str())) {
@@ -205,6 +224,11 @@ impl PredictorOptions {
     }
 }
 
+/// What the operators of a net write.
+fn blobs_of(net: &NetDef) -> HashSet<String> {
+    net.op.iter().flat_map(|op| op.output.iter().cloned()).collect()
+}
+
 /// Removes blobs that the net has nothing to do with. One with nets within, which read blobs that it does not list, is
 /// left all.
 fn drop_unread(workspace: &mut Workspace, net: &NetDef, outputs: &[String]) {
@@ -213,7 +237,7 @@ fn drop_unread(workspace: &mut Workspace, net: &NetDef, outputs: &[String]) {
         return;
     }
     let facts = NetFacts::new(net);
-    let named: std::collections::HashSet<&str> = facts
+    let named: HashSet<&str> = facts
         .blobs()
         .chain(net.external_input.iter().chain(&net.external_output).chain(outputs).map(String::as_str))
         .collect();

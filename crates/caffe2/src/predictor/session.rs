@@ -120,9 +120,15 @@ impl Session {
     /// An output of the last run, or any other tensor that the net reads or writes.
     ///
     /// # Errors
-    /// When there is no such blob, or it holds no tensor.
+    /// When there is no such blob, or it holds no tensor; when a pass has taken it out of the net, which
+    /// [`PredictorOptions::keep_blob`](crate::PredictorOptions::keep_blob) prevents.
     pub fn tensor(&self, name: &str) -> Result<&Tensor, PredictorError> {
-        Ok(self.workspace.tensor(name)?)
+        match self.model.gone.get(name) {
+            Some(&pass) if !self.workspace.has_blob(name) => {
+                Err(PredictorError::Gone { name: name.to_owned(), pass })
+            }
+            _ => Ok(self.workspace.tensor(name)?),
+        }
     }
 
     /// Feeds these inputs, runs the net and gives its outputs, in order.

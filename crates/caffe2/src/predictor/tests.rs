@@ -241,6 +241,33 @@ fn weights_are_expanded_once_within_a_budget() {
 }
 
 #[test]
+fn merged_operators_give_the_same_and_blobs_between_them_are_kept_on_demand() {
+    let init = NetDef::new("init").op(fill("w", &[1, 1, 1, 1], &[2.0])).op(fill("b", &[1], &[-3.0]));
+    let conv = OperatorDef::new("Conv").inputs(["data", "w", "b"]).output("a").arg("kernel", 1);
+    let net = NetDef::new("predict")
+        .external_inputs(["data", "w", "b"])
+        .op(conv)
+        .op(OperatorDef::new("Relu").input("a").output("y"))
+        .external_output("y");
+    for (options, ops) in [
+        (PredictorOptions::new(), 1),
+        (PredictorOptions::new().keep_blob("a"), 2),
+        (PredictorOptions::new().without_pass("fuse"), 2),
+    ] {
+        let predictor = options.build(init.clone().into(), net.clone()).unwrap();
+        assert_eq!(predictor.net().op.len(), ops);
+        let mut session = predictor.session().unwrap();
+        let data = Tensor::from_slice([1, 1, 1, 2], &[1.0f32, 5.0]).unwrap();
+        assert_eq!(y(&session.run(&[("data", data)]).unwrap()), [0.0, 7.0]);
+        let between = session.tensor("a").map(|a| a.as_slice::<f32>().unwrap().to_vec());
+        match ops {
+            1 => assert!(between.unwrap_err().to_string().contains("keep_blob(\"a\")")),
+            _ => assert_eq!(between.unwrap(), [-1.0, 7.0]),
+        }
+    }
+}
+
+#[test]
 fn a_net_that_cannot_be_is_told_when_it_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let (init_path, predict_path) = (folder.path().join("i.pb"), folder.path().join("p.pb"));
