@@ -36,6 +36,10 @@ pub struct BlobError {
     pub found: &'static str,
 }
 
+/// A blob holds what cannot be handed over.
+#[derive(Debug)]
+pub(crate) struct CannotHandOver;
+
 impl Blob {
     /// A blob that holds `value`; a [`Tensor`] becomes a tensor blob.
     pub fn new<T: Any + Send>(value: T) -> Blob {
@@ -117,6 +121,24 @@ impl Blob {
             Content::Value(v) => v.value.get_mut().unwrap_or_else(PoisonError::into_inner).downcast_mut(),
         };
         value.ok_or(wrong)
+    }
+
+    /// Hands the memory of the tensor over to another blob, whose content becomes unspecified; this one is unwritten
+    /// then. How many bytes the elements took; 0 when there was nothing to hand over.
+    ///
+    /// # Errors
+    /// When what the blob holds cannot be handed over: shared memory, strings, a value that is no tensor. Then nothing
+    /// changes.
+    pub(crate) fn hand_over(&mut self, to: &mut Blob) -> Result<u64, CannotHandOver> {
+        match &mut self.0 {
+            Content::Empty => Ok(0),
+            Content::Tensor(tensor) => {
+                let bytes = tensor.byte_len() as u64;
+                let to = to.tensor_or_insert_with(Tensor::new);
+                if tensor.hand_over(to) { Ok(bytes) } else { Err(CannotHandOver) }
+            }
+            Content::Value(_) => Err(CannotHandOver),
+        }
     }
 
     /// A second blob with the same content, where that can be shared: a tensor (its storage is shared

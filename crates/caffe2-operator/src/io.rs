@@ -10,6 +10,7 @@ use caffe2_tensor::{DataType, Element, IntoShape, MemoryBudget, Shape, Tensor};
 use crate::OpError;
 use crate::access::Borrows;
 use crate::blob::Blob;
+use crate::net::Crew;
 use crate::stop::StopRules;
 
 /// The inputs and outputs of one run of an operator.
@@ -26,9 +27,18 @@ pub struct OpIo<'a> {
 /// What all operators of a workspace share.
 #[derive(Debug, Clone)]
 pub(crate) struct RunResources {
+    /// The threads that kernels may use, and those that help to run parallel nets.
     pub(crate) threads: Threads,
+    pub(crate) crew: Crew,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) stop: StopRules,
+}
+
+impl RunResources {
+    /// The same without any thread but the one that runs.
+    pub(crate) fn alone(&self) -> RunResources {
+        RunResources { threads: Threads::single(), crew: Crew::default(), ..self.clone() }
+    }
 }
 
 impl<'a> OpIo<'a> {

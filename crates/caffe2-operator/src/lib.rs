@@ -93,7 +93,7 @@ pub use error::{Error, ErrorKind, OpLabel};
 pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
 pub use item::{Item, copy_rows};
-pub use net::{Net, NetInfo, OpInfo};
+pub use net::{BlobMemory, KeptBlob, MemoryReport, Net, NetInfo, OpInfo};
 pub use observer::{Observer, TimeObserver};
 pub use op_error::{ArgError, ArgProblem, OpError};
 pub use operator::{Operator, OperatorType};

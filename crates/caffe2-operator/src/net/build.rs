@@ -6,7 +6,12 @@ use caffe2_proto::{DeviceOption, NetDef, OperatorDef};
 use hashbrown::HashSet;
 
 use super::check::{check_definition, unfed_inputs};
-use super::{Net, NetInfo, Node, OpInfo, Work};
+use super::graph::Graph;
+use super::kind::NetKind;
+use super::memory::Memory;
+use super::release::empty_after_last_use;
+use super::watch::Observers;
+use super::{Net, NetInfo, Node, OpInfo, Operators, Work};
 use crate::Args;
 use crate::access::{Slot, Wiring};
 use crate::control::{BuiltSubNet, MAX_NESTING, SubNet, nested_writes};
@@ -21,6 +26,7 @@ pub(crate) fn build_net(
     registry: &OpRegistry,
     blobs: &mut Transaction<'_>,
 ) -> Result<Net, Error> {
+    let kind = NetKind::of(def)?;
     let nested: Vec<_> = def.op.iter().map(|op| nested_writes(op, registry)).collect();
     let unfed = unfed_inputs(def, &nested, |name| blobs.exists(name));
     if !unfed.is_empty() {
@@ -39,8 +45,27 @@ pub(crate) fn build_net(
         nodes.push(node);
         ops.push(info);
     }
-    let info = NetInfo { name: def.name().to_owned(), net_type: def.r#type().to_owned(), ops };
-    Ok(Net { info, nodes: Mutex::new(nodes), observers: Vec::new() })
+    let info = NetInfo {
+        name: def.name().to_owned(),
+        net_type: def.r#type().to_owned(),
+        workers: kind.workers(def),
+        ops,
+    };
+    let own = |name: &String| blobs.find(name).filter(|slot| slot.level == 0).map(|slot| slot.index);
+    let outputs: Vec<u32> = def.external_output.iter().filter_map(own).collect();
+    if kind == NetKind::ReleasingRow {
+        empty_after_last_use(&mut nodes, &outputs);
+    }
+    let wanted = def.external_input.iter().filter_map(own).chain(outputs).collect();
+    Ok(Net {
+        info: Arc::new(info),
+        operators: match kind {
+            NetKind::Row | NetKind::ReleasingRow => Operators::Row(Mutex::new(nodes)),
+            NetKind::Graph => Operators::Graph(Graph::new(nodes)),
+        },
+        observers: Observers::default(),
+        memory: Memory::new(wanted, !def.external_output.is_empty()),
+    })
 }
 
 /// Builds one operator: device, schema, arguments, blobs.
@@ -68,12 +93,12 @@ pub(crate) fn build_operator(
         CreateError::Arg(error) => argument_error(error),
     })?;
     let node = match created {
-        Created::Operator(operator) => Node { work: Work::Operator(operator), wiring: wire(def, blobs) },
+        Created::Operator(operator) => Node { work: Work::Operator(operator), wiring: wire(def, blobs), position: position as u32 },
         Created::Control(operator, nets) => {
             nested_writes(def, registry).iter().for_each(|name| _ = blobs.own(name));
             let wiring = wire(def, blobs);
             let nets = nets.into_iter().map(|sub| build_sub_net(sub, registry, blobs));
-            Node { work: Work::Control(operator, nets.collect::<Result<_, _>>()?), wiring }
+            Node { work: Work::Control(operator, nets.collect::<Result<_, _>>()?), wiring, position: position as u32 }
         }
     };
     Ok((node, describe(def, registration, blobs, position)))
@@ -135,7 +160,13 @@ fn wire(def: &OperatorDef, blobs: &mut Transaction<'_>) -> Wiring {
         .collect();
     outputs.reverse();
     let inputs = def.input.iter().filter_map(|name| blobs.find(name));
-    Wiring::new(inputs, &outputs)
+    let mut wiring = Wiring::new(inputs, &outputs);
+    if !def.control_input.is_empty() {
+        // Blobs of ancestors are never written, and what does not exist nobody writes before.
+        let control = def.control_input.iter().filter_map(|name| blobs.find(name));
+        wiring.set_after(control.filter(|slot| slot.level == 0).map(|slot| slot.index));
+    }
+    wiring
 }
 
 fn describe(

@@ -1,5 +1,6 @@
 //! Workspaces: blobs and nets by name.
 
+mod lost;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -11,19 +12,21 @@ use std::time::Duration;
 use caffe2_kernels::Threads;
 use caffe2_proto::{NetDef, OperatorDef, PlanDef};
 use caffe2_tensor::{MemoryBudget, Tensor};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::access::BlobAccess;
 use crate::blob::Blob;
 use crate::error::{Error, ErrorKind, OpLabel};
+use crate::infer::infer_net;
 use crate::io::RunResources;
-use crate::net::{Net, build_net, build_operator, check_definition, describe_op_failure};
+use crate::net::{Crew, MemoryReport, Net, build_net, build_operator, check_definition, describe_op_failure};
 use crate::observer::Observer;
 use crate::registry::OpRegistry;
 use crate::stop::{CancelToken, StopRules};
 
-use table::BlobTable;
-pub(crate) use table::Transaction;
+pub(crate) use lost::LostBlob;
+pub(crate) use table::{BlobTable, Transaction};
 
 /// Blobs and nets by name, and the means to run operators on them.
 ///
@@ -61,6 +64,8 @@ pub struct Workspace {
     table: BlobTable,
     nets: BTreeMap<String, Net>,
     observers: Observers,
+    /// Whether nets that are built from now on share the memory of their blobs.
+    shares_memory: bool,
     run: RunResources,
 }
 
@@ -92,8 +97,10 @@ impl Workspace {
             table: BlobTable::default(),
             nets: BTreeMap::new(),
             observers: Observers::default(),
+            shares_memory: false,
             run: RunResources {
                 threads: Threads::all(),
+                crew: Crew::new(Threads::all().count() - 1),
                 budget: MemoryBudget::new(DEFAULT_MEMORY_LIMIT),
                 stop: StopRules::default(),
             },
@@ -105,12 +112,13 @@ impl Workspace {
         Workspace { registry: Some(registry), ..Workspace::new() }
     }
 
-    /// A workspace that sees the blobs of `parent`, and has its registry, threads, limits and [`CancelToken`]; what
-    /// the two allocate counts together.
+    /// A workspace that sees the blobs of `parent`, and has its registry, threads, limits, memory sharing and
+    /// [`CancelToken`]; what the two allocate counts together.
     pub fn child(parent: Arc<Workspace>) -> Workspace {
         Workspace {
             registry: parent.registry.clone(),
             run: parent.run.clone(),
+            shares_memory: parent.shares_memory,
             parent: Some(parent),
             ..Workspace::new()
         }
@@ -121,12 +129,14 @@ impl Workspace {
         self.parent.as_deref()
     }
 
-    /// Sets how many threads kernels may use; with 1 no thread is ever started.
+    /// Sets how many threads kernels may use, and on how many parallel nets may run operators; with 1 no thread is
+    /// ever started.
     pub fn set_threads(&mut self, threads: usize) {
         self.run.threads = Threads::new(threads);
+        self.run.crew = Crew::new(self.run.threads.count() - 1);
     }
 
-    /// How many threads kernels may use.
+    /// How many threads kernels and parallel nets may use.
     pub fn threads(&self) -> usize {
         self.run.threads.count()
     }
@@ -135,6 +145,74 @@ impl Workspace {
     /// not count.
     pub fn set_memory_limit(&mut self, bytes: usize) {
         self.run.budget = MemoryBudget::new(bytes);
+    }
+
+    /// Sets whether nets that are built from now on share memory among the blobs that only they look at: blobs that are
+    /// not needed at the same time take turns with one buffer. Off unless it is set.
+    ///
+    /// After a run most of these blobs hold nothing; [`Workspace::fetch`] says so. Left alone are external inputs and
+    /// outputs of the net, blobs that are [kept](Workspace::keep_blob) or that another net uses, and what the net reads
+    /// before it writes it; in a net without external outputs also what no operator reads. Nets of type
+    /// `simple_refcount` empty blobs instead.
+    ///
+    /// ```
+    /// use caffe2_operator::{ErrorKind, Workspace};
+    /// # use caffe2_operator::*;
+    /// # struct CopyOp;
+    /// # impl OperatorType for CopyOp {
+    /// #     const TYPE: &'static str = "Copy";
+    /// #     fn schema() -> OpSchema { OpSchema::new("Copy").inputs(1).outputs(1).infer_same_as_input(0) }
+    /// #     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> { Ok(CopyOp) }
+    /// # }
+    /// # impl Operator for CopyOp {
+    /// #     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
+    /// #         let x = io.input(0)?;
+    /// #         io.output(0)?.copy_from(x).map_err(|source| OpError::Output { index: 0, source })
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let registry = OpRegistry::builder().operator::<CopyOp>().build()?;
+    /// use caffe2_operator::proto::{NetDef, OperatorDef};
+    ///
+    /// let copy = |x: &str, y: &str| OperatorDef::new("Copy").input(x).output(y);
+    /// let net = NetDef::new("n").external_input("x").external_output("y");
+    /// let net = net.ops([copy("x", "a"), copy("a", "b"), copy("b", "c"), copy("c", "y")]);
+    /// let mut workspace = Workspace::new();
+    /// # let mut workspace = Workspace::with_registry(registry);
+    /// workspace.set_memory_sharing(true);
+    /// workspace.keep_blob("b");
+    /// workspace.feed("x", Tensor::from_slice([2], &[1.0f32, 2.0])?);
+    /// workspace.create_net(&net)?;
+    /// workspace.run_net("n")?;
+    /// assert_eq!(workspace.fetch("b")?, workspace.fetch("y")?);
+    /// assert_eq!(workspace.fetch("a").unwrap_err().kind(), ErrorKind::Blob);
+    /// let report = workspace.memory_report("n")?;
+    /// assert_eq!((report.total, report.shared), (4 * 8, 3 * 8));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_memory_sharing(&mut self, share: bool) {
+        self.shares_memory = share;
+    }
+
+    /// Whether nets that are built from now on share memory.
+    pub fn memory_sharing(&self) -> bool {
+        self.shares_memory
+    }
+
+    /// Has nets that share memory leave the workspace's own blob of this name alone, whether it exists yet or not. Holds
+    /// from the next run of a net on.
+    pub fn keep_blob(&mut self, name: &str) {
+        self.table.keep(name);
+    }
+
+    /// What the blobs that a net writes take, each by itself and when they share memory.
+    ///
+    /// # Errors
+    /// When there is no net of that name.
+    pub fn memory_report(&mut self, net: &str) -> Result<MemoryReport, Error> {
+        let Some(net) = self.nets.get_mut(net) else { return Err(no_net(net)) };
+        Ok(net.memory_report(&self.table))
     }
 
     /// The budget that operators' allocations are charged to: its limit, what is used, the peak.
@@ -189,7 +267,8 @@ impl Workspace {
     /// The tensor that a blob holds; it shares its storage with the blob until one of them is written.
     ///
     /// # Errors
-    /// When there is no such blob, or it holds no tensor.
+    /// When there is no such blob, it holds no tensor, or a net that [shares memory](Workspace::set_memory_sharing)
+    /// took what it held.
     pub fn fetch(&self, name: &str) -> Result<Tensor, Error> {
         self.tensor(name).map(|tensor| tensor.clone().within(None))
     }
@@ -200,6 +279,9 @@ impl Workspace {
     /// As [`Workspace::fetch`].
     pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
         let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
+        if let Some(why) = self.why_lost(name) {
+            return Err(Error::new(ErrorKind::Blob, format!("blob `{name}` holds nothing: {why}")));
+        }
         blob.tensor().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))
     }
 
@@ -262,6 +344,20 @@ impl Workspace {
         let near = self.blobs().into_iter().max_by_key(likeness).filter(|known| likeness(known) > 800);
         let hint = near.map(|known| format!("; there is `{known}`")).unwrap_or_default();
         Error::new(ErrorKind::Blob, format!("there is no blob `{name}`{hint}"))
+    }
+
+    /// Why a blob holds nothing, if a net let go of what it held.
+    fn why_lost(&self, name: &str) -> Option<String> {
+        if self.table.find(name).is_none() {
+            return self.parent()?.why_lost(name);
+        }
+        self.table.lost(name).map(|lost| lost.explain(name))
+    }
+
+    /// The error of a run, and if it is about a blob that a net let go of, how that came.
+    fn explain(&self, error: Error) -> Error {
+        let why = error.blob().and_then(|name| self.why_lost(name));
+        error.detail(why)
     }
 
     pub(crate) fn table(&self) -> &BlobTable {
@@ -343,10 +439,10 @@ impl Workspace {
     /// Runs a net as a part of the run that is going on.
     pub(crate) fn go_on_with_net(&mut self, name: &str) -> Result<(), Error> {
         let ancestors = ancestors(self.parent.as_deref());
-        let Some(net) = self.nets.get_mut(name) else {
-            return Err(Error::new(ErrorKind::Net, format!("there is no net `{name}`")));
-        };
+        let Some(net) = self.nets.get_mut(name) else { return Err(no_net(name)) };
+        net.prepare_memory(&mut self.table);
         net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
+            .map_err(|error| self.explain(error))
     }
 
     /// Builds a net, runs it and drops it; it needs no name.
@@ -358,10 +454,11 @@ impl Workspace {
         self.run.stop.begin();
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
+            net.prepare_memory(&mut self.table);
             net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
         };
         self.release(net);
-        result
+        result.map_err(|error| self.explain(error))
     }
 
     /// Makes an operator, runs it and drops it.
@@ -381,12 +478,12 @@ impl Workspace {
             let ancestors = ancestors(self.parent.as_deref());
             let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
             let result = node.run(&mut access, &self.run);
-            result.map_err(|e| describe_op_failure(&info, &node.wiring, e, &mut access).of_op(label()))
+            result.map_err(|e| describe_op_failure(&info, &node.wiring, &e, &mut access).of_op(label()))
         };
         for at in held {
             self.table.release(at);
         }
-        result
+        result.map_err(|error| self.explain(error))
     }
 
     /// Runs a plan: its steps in order, each so often and over such nets and substeps as it says.
@@ -415,7 +512,32 @@ impl Workspace {
         for observer in &self.observers.0 {
             net.attach(Arc::clone(observer));
         }
+        let emptied = net.emptied();
+        if !emptied.is_empty() {
+            let name: Arc<str> = Arc::from(net.info().name());
+            emptied.into_iter().for_each(|at| self.table.lose(at, LostBlob::released(&name)));
+        } else if self.shares_memory {
+            let sizes = self.inferred_sizes(def, &registry, &mut net);
+            net.share_memory(sizes);
+        }
         Ok(net)
+    }
+
+    /// The bytes of the blobs that a net writes, as far as they follow from what there is.
+    fn inferred_sizes(&self, def: &NetDef, registry: &OpRegistry, net: &mut Net) -> HashMap<u32, u64> {
+        let inputs = def.op.iter().flat_map(|op| &op.input);
+        let known = inputs.filter_map(|name| Some((name.clone(), self.blob(name)?.as_tensor()?.into())));
+        // Of a net that cannot run nothing needs to be known: running it tells.
+        let inferred = infer_net(registry, def, &mut known.collect()).unwrap_or_default();
+        let mut sizes = HashMap::new();
+        net.each_node(&mut |node| {
+            let Some(op) = inferred.get(node.position as usize) else { return };
+            for (slot, info) in node.wiring.output_slots().iter().zip(&op.outputs) {
+                let size: &mut u64 = sizes.entry(*slot).or_default();
+                *size = info.byte_len().max(*size);
+            }
+        });
+        sizes
     }
 
     fn release(&mut self, mut net: Net) {
@@ -423,6 +545,10 @@ impl Workspace {
             self.table.release(at);
         }
     }
+}
+
+fn no_net(name: &str) -> Error {
+    Error::new(ErrorKind::Net, format!("there is no net `{name}`"))
 }
 
 /// The blobs of the parent, its parent and so on.
