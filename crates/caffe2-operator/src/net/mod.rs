@@ -10,6 +10,8 @@ mod kind;
 mod memory;
 mod node;
 mod release;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
