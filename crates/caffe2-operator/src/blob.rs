@@ -85,12 +85,17 @@ impl Blob {
     #[inline]
     pub fn tensor_or_insert_with(&mut self, fresh: impl FnOnce() -> Tensor) -> &mut Tensor {
         if !matches!(self.0, Content::Tensor(_)) {
-            self.0 = Content::Tensor(fresh());
+            self.put_tensor(fresh());
         }
         match &mut self.0 {
             Content::Tensor(tensor) => tensor,
             _ => unreachable!("a tensor was just put in"),
         }
+    }
+
+    #[cold]
+    fn put_tensor(&mut self, tensor: Tensor) {
+        self.0 = Content::Tensor(tensor);
     }
 
     /// Calls `read` with the value of type `T`.

@@ -205,12 +205,14 @@ impl<'a> OpIo<'a> {
     /// As [`OpIo::input_slice`] and [`OpIo::output_slice`].
     #[inline]
     pub fn unary<T: Element>(&mut self, input: usize, output: usize) -> Result<InOut<'a, T>, OpError> {
-        if let Some(elements) = self.in_place_slice(input, output)? {
-            return Ok(InOut::InPlace(elements));
+        if !self.is_in_place(input, output) {
+            let x = self.input(input)?;
+            let elements = x.as_slice().map_err(|source| OpError::Input { index: input, source })?;
+            return Ok(InOut::Apart(elements, self.output_slice(output, x.shape())?));
         }
-        let x = self.input(input)?;
-        let elements = x.as_slice().map_err(|source| OpError::Input { index: input, source })?;
-        Ok(InOut::Apart(elements, self.output_slice(output, x.shape())?))
+        self.peek(input)?;
+        let both = self.output(output)?.as_mut_slice();
+        both.map(InOut::InPlace).map_err(|source| OpError::Input { index: input, source })
     }
 
     /// A look at the tensor of input `index` before outputs are taken. Unlike [`OpIo::input`] this leaves an

@@ -230,8 +230,7 @@ impl<'w> BlobAccess<'w> {
     /// The borrows of one operator. There is one at a time, since it borrows `self` mutably.
     #[inline]
     pub(crate) fn borrow<'a>(&'a mut self, wiring: &'a Wiring) -> Borrows<'a> {
-        let more = wiring.outputs.len().saturating_sub(32);
-        let more = if more == 0 { Vec::new() } else { vec![Cell::new(0); more] };
+        let more = wiring.outputs.len().checked_sub(33).map(|last| vec![Cell::new(0); last + 1].into());
         Borrows { access: self, wiring, state: Cell::new(0), more }
     }
 
@@ -326,7 +325,7 @@ pub(crate) struct Borrows<'a> {
     /// Two bits for each of the first 32 outputs: `READ`, `WRITTEN`.
     state: Cell<u64>,
     /// The same for further outputs, one each.
-    more: Vec<Cell<u64>>,
+    more: Option<Box<[Cell<u64>]>>,
 }
 
 /// The blob of the output was handed out for reading.
@@ -401,7 +400,11 @@ impl<'a> Borrows<'a> {
 
     #[inline]
     fn word(&self, output: usize) -> (&Cell<u64>, usize) {
-        if output < 32 { (&self.state, output * 2) } else { (&self.more[output - 32], 0) }
+        match &self.more {
+            _ if output < 32 => (&self.state, output * 2),
+            Some(more) => (&more[output - 32], 0),
+            None => unreachable!("{output} is no output"),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum Work {
 }
 
 impl Node {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), OpError> {
         run.stop.check()?;
         if self.wiring.has_extra() {
@@ -32,7 +32,7 @@ impl Node {
         self.run_work(access, run)
     }
 
-    #[inline]
+    #[inline(always)]
     fn run_work(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), OpError> {
         match &mut self.work {
             Work::Operator(operator) => operator.run(&mut OpIo::new(access.borrow(&self.wiring), run)),
@@ -42,6 +42,7 @@ impl Node {
         }
     }
 
+    #[inline(never)]
     fn run_with_extra(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), OpError> {
         access.hand_over(&mut self.wiring);
         self.run_work(access, run)?;

@@ -14,8 +14,13 @@ impl Tensor {
     #[inline]
     pub fn charge_to(&mut self, budget: &Arc<MemoryBudget>) {
         if !self.budget.as_ref().is_some_and(|own| Arc::ptr_eq(own, budget)) {
-            self.budget = Some(Arc::clone(budget));
+            self.change_budget(budget);
         }
+    }
+
+    #[cold]
+    fn change_budget(&mut self, budget: &Arc<MemoryBudget>) {
+        self.budget = Some(Arc::clone(budget));
     }
 
     /// Makes this tensor equal to `source` by sharing its storage; its own budget stays.
