@@ -1,10 +1,12 @@
 //! The disjoint borrows of blobs that an operator runs with: one of the few places with `unsafe`.
 //!
 //! [`BlobAccess`] is what an executor holds: the right to all blobs of a workspace, or to those of one task.
-//! [`Borrows`] are the blobs of one operator, out of that. [`Tasks`] gives several threads accesses at the same time,
-//! to blobs that do not overlap; that they do not is shown by the [`Order`] of the tasks.
+//! [`Borrows`] are the blobs of one operator, out of that. Two things give several threads accesses at the same time, to
+//! blobs that do not overlap: [`Tasks`] those of one net, where the [`Order`] of the tasks shows that they do not, and
+//! [`Claims`] those of several nets, where each waits for the others that touch the same.
 #![allow(unsafe_code)]
 
+mod claims;
 mod order;
 mod tasks;
 
@@ -16,6 +18,7 @@ use hashbrown::HashMap;
 use crate::OpError;
 use crate::blob::Blob;
 
+pub(crate) use claims::{Claims, Footprint, Host};
 pub(crate) use order::{Order, Precedence, Touches};
 pub(crate) use tasks::{Task, Tasks, Visitor};
 

@@ -39,6 +39,11 @@ impl Touches {
         self.ends.len()
     }
 
+    /// All touches, of whichever node.
+    pub(crate) fn into_touches(self) -> Vec<Touch> {
+        self.touches
+    }
+
     pub(crate) fn of(&self, node: usize) -> &[Touch] {
         section(&self.ends, &self.touches, node)
     }

@@ -72,6 +72,7 @@ impl<C> Tasks<C> {
         Tasks { order, state: Mutex::new(state), changed: Condvar::new(), busy: AtomicUsize::new(0) }
     }
 
+    #[cfg(test)]
     pub(crate) fn order(&self) -> &Order {
         &self.order
     }

@@ -56,6 +56,12 @@ impl Graph {
         Graph(Arc::new(Shared { tasks: Tasks::new(order), nodes, outcome: Mutex::default() }))
     }
 
+    /// How many chains of nodes there are.
+    #[cfg(test)]
+    pub(super) fn task_count(&self) -> usize {
+        self.0.nodes.len()
+    }
+
     /// Calls `visit` with each node, each after all that it waits for.
     pub(super) fn each_node(&mut self, visit: &mut dyn FnMut(&mut Node)) {
         self.0.nodes.iter().for_each(|nodes| lock(nodes).iter_mut().for_each(&mut *visit));

@@ -15,7 +15,7 @@ use caffe2_tensor::{MemoryBudget, Tensor};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use crate::access::BlobAccess;
+use crate::access::{BlobAccess, Host, Slot};
 use crate::blob::Blob;
 use crate::error::{Error, ErrorKind, OpLabel};
 use crate::infer::infer_net;
@@ -26,7 +26,7 @@ use crate::registry::OpRegistry;
 use crate::stop::{CancelToken, StopRules};
 
 pub(crate) use lost::LostBlob;
-pub(crate) use table::{BlobTable, Transaction};
+pub(crate) use table::{BlobTable, Scope, Transaction};
 
 /// Blobs and nets by name, and the means to run operators on them.
 ///
@@ -385,15 +385,8 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::create_net`]. The former net goes only once its successor stands.
     pub fn create_or_replace_net(&mut self, def: &NetDef) -> Result<&mut Net, Error> {
-        let Some(name) = def.name.clone() else {
-            return Err(Error::new(
-                ErrorKind::Definition,
-                "a net that is kept needs a name, and this has none",
-            ));
-        };
-        let net = self.build(def)?;
-        self.delete_net(&name);
-        Ok(self.nets.entry(name).or_insert(net))
+        let net = self.lend_net(def)?;
+        Ok(self.nets.entry(def.name().to_owned()).or_insert(net))
     }
 
     /// The net of that name.
@@ -428,16 +421,6 @@ impl Workspace {
     /// When there is none of that name, an operator fails, or the run is ended before it is done.
     pub fn run_net(&mut self, name: &str) -> Result<(), Error> {
         self.run.stop.begin();
-        self.go_on_with_net(name)
-    }
-
-    /// Fails when the run that is going on is to end.
-    pub(crate) fn check_stop(&self) -> Result<(), Error> {
-        self.run.stop.check().map_err(Error::from)
-    }
-
-    /// Runs a net as a part of the run that is going on.
-    pub(crate) fn go_on_with_net(&mut self, name: &str) -> Result<(), Error> {
         let ancestors = ancestors(self.parent.as_deref());
         let Some(net) = self.nets.get_mut(name) else { return Err(no_net(name)) };
         net.prepare_memory(&mut self.table);
@@ -488,14 +471,20 @@ impl Workspace {
 
     /// Runs a plan: its steps in order, each so often and over such nets and substeps as it says.
     ///
-    /// Served are substeps, networks, iterations, stop blobs and `only_once`. Steps that run
-    /// concurrently, report, or want a workspace of their own are refused.
+    /// Nets are built when the step that names them is reached, once in the plan, in place of nets of the same name, and
+    /// stay. Steps with `concurrent_substeps`, `num_concurrent_instances`, `report_net` or `run_every_ms` run several
+    /// nets at once, on so many threads as the [workspace](Workspace::set_threads) has; on one, steps take turns
+    /// net by net. Nets that touch the same blob, of which one writes it, never run at the same time, nor does one
+    /// net twice: the later one waits. In which order they come is open.
+    ///
+    /// A step with `create_workspace` has blobs and nets of its own, made anew each time it runs, for all names that the
+    /// workspace does not have; blobs that the workspace has, it reads and writes.
     ///
     /// # Errors
-    /// When the plan makes no sense, wants what is not served, or a net of it fails.
+    /// When the plan makes no sense, or a net of it fails: the first failure ends all steps between two operators.
     pub fn run_plan(&mut self, plan: &PlanDef) -> Result<(), Error> {
         self.run.stop.begin();
-        crate::plan::run(self, plan)
+        crate::plan::run(self, plan).map_err(|error| self.explain(error))
     }
 
     /// Has `observer` watch every net that is built from now on.
@@ -504,10 +493,18 @@ impl Workspace {
     }
 
     fn build(&mut self, def: &NetDef) -> Result<Net, Error> {
+        self.build_within(def, &mut Vec::new())
+    }
+
+    /// Builds a net that sees, and makes, its blobs in these scopes.
+    pub(crate) fn build_within(&mut self, def: &NetDef, scopes: &mut Vec<Scope>) -> Result<Net, Error> {
         let registry = self.registry()?;
         check_definition(def, &registry)?;
         let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
-        let mut net = build_net(def, &registry, &mut blobs)?;
+        blobs.set_scopes(std::mem::take(scopes));
+        let built = build_net(def, &registry, &mut blobs);
+        *scopes = blobs.set_scopes(Vec::new());
+        let mut net = built?;
         blobs.commit(&net.own_slots());
         for observer in &self.observers.0 {
             net.attach(Arc::clone(observer));
@@ -541,9 +538,71 @@ impl Workspace {
     }
 
     fn release(&mut self, mut net: Net) {
+        self.release_blobs_of(&mut net);
+    }
+
+    /// The net no longer uses its blobs.
+    pub(crate) fn release_blobs_of(&mut self, net: &mut Net) {
         for at in net.own_slots() {
             self.table.release(at);
         }
+    }
+}
+
+/// For plans, which run several nets at once.
+impl Workspace {
+    /// The nets of plans.
+    pub(crate) fn nets_mut(&mut self) -> &mut BTreeMap<String, Net> {
+        &mut self.nets
+    }
+
+    /// The named and nameless blobs.
+    pub(crate) fn table_mut(&mut self) -> &mut BlobTable {
+        &mut self.table
+    }
+
+    /// Where the innermost of the scopes sees a blob of this name.
+    pub(crate) fn find_within(&mut self, name: &str, scopes: &mut Vec<Scope>) -> Option<Slot> {
+        let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
+        blobs.set_scopes(std::mem::take(scopes));
+        let found = blobs.find(name);
+        *scopes = blobs.set_scopes(Vec::new());
+        found
+    }
+
+    /// Builds a net in place of one of the same name, to be kept elsewhere for a while.
+    pub(crate) fn lend_net(&mut self, def: &NetDef) -> Result<Net, Error> {
+        if def.name.is_none() {
+            let message = "a net that is kept needs a name, and this has none";
+            return Err(Error::new(ErrorKind::Definition, message));
+        }
+        let net = self.build(def)?;
+        self.delete_net(def.name());
+        Ok(net)
+    }
+
+    /// The blob at a place that was found from here.
+    pub(crate) fn blob_at(&self, slot: Slot) -> Option<&Blob> {
+        match slot.level {
+            0 => self.table.blobs().get(slot.index as usize),
+            level => self.parent()?.blob_at(Slot { level: level - 1, ..slot }),
+        }
+    }
+
+    /// The parent, to be shared.
+    pub(crate) fn shared_parent(&self) -> Option<Arc<Workspace>> {
+        self.parent.clone()
+    }
+
+    /// What the operators of the workspace share.
+    pub(crate) fn resources(&self) -> &RunResources {
+        &self.run
+    }
+}
+
+impl Host for Workspace {
+    fn blobs_mut(&mut self) -> &mut [Blob] {
+        self.table.blobs_mut()
     }
 }
 
@@ -552,7 +611,7 @@ fn no_net(name: &str) -> Error {
 }
 
 /// The blobs of the parent, its parent and so on.
-fn ancestors(mut parent: Option<&Workspace>) -> SmallVec<[&[Blob]; 2]> {
+pub(crate) fn ancestors(mut parent: Option<&Workspace>) -> SmallVec<[&[Blob]; 2]> {
     let mut blobs = SmallVec::new();
     while let Some(workspace) = parent {
         blobs.push(workspace.table.blobs());

@@ -210,12 +210,28 @@ pub(crate) struct Transaction<'a> {
     scopes: Vec<Scope>,
 }
 
-/// The names of a net that has its own.
-struct Scope {
-    /// Names of the scope around it, by the name here.
-    bindings: HashMap<String, String>,
+/// Names of blobs that nets have for themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    /// Names of the scope around it, by the name here; absent where all names around are seen.
+    bindings: Option<HashMap<String, String>>,
     /// Blobs without a name elsewhere.
-    locals: HashMap<String, u32>,
+    pub(crate) locals: HashMap<String, u32>,
+}
+
+impl Scope {
+    /// A scope that sees all names around it.
+    pub(crate) fn open(locals: HashMap<String, u32>) -> Scope {
+        Scope { bindings: None, locals }
+    }
+
+    /// What a name that is no local one is called around the scope.
+    fn outer<'n>(&'n self, name: &'n str) -> Option<&'n str> {
+        match &self.bindings {
+            Some(bindings) => bindings.get(name).map(String::as_str),
+            None => Some(name),
+        }
+    }
 }
 
 impl<'a> Transaction<'a> {
@@ -246,7 +262,7 @@ impl<'a> Transaction<'a> {
         let Some(at) = scopes.checked_sub(1) else { return self.find_in_workspaces(name) };
         match self.scopes[at].locals.get(name) {
             Some(&index) => Some(Slot { level: 0, index }),
-            None => self.find_from(at, self.scopes[at].bindings.get(name)?),
+            None => self.find_from(at, self.scopes[at].outer(name)?),
         }
     }
 
@@ -274,12 +290,15 @@ impl<'a> Transaction<'a> {
 
     fn own_from(&mut self, scopes: usize, name: &str) -> u32 {
         let Some(at) = scopes.checked_sub(1) else { return self.own_in_workspace(name) };
-        if let Some(outer) = self.scopes[at].bindings.get(name) {
-            let outer = outer.clone();
-            return self.own_from(at, &outer);
-        }
-        if let Some(&index) = self.scopes[at].locals.get(name) {
+        let scope = &self.scopes[at];
+        if let Some(&index) = scope.locals.get(name) {
             return index;
+        }
+        // A bound name is a blob around the scope, if need be a new one. Of all names around those that exist count.
+        let bound = scope.bindings.is_some();
+        if let Some(outer) = scope.outer(name).filter(|outer| bound || self.find_from(at, outer).is_some()) {
+            let outer = outer.to_owned();
+            return self.own_from(at, &outer);
         }
         let index = self.nameless();
         self.scopes[at].locals.insert(name.to_owned(), index);
@@ -319,12 +338,17 @@ impl<'a> Transaction<'a> {
             return None;
         }
         let outer = self.scopes.len();
-        self.scopes.extend(bindings.map(|bindings| Scope { bindings, locals: HashMap::new() }));
+        self.scopes.extend(bindings.map(|bindings| Scope { bindings: Some(bindings), ..Scope::default() }));
         self.depth += 1;
         let built = build(self);
         self.depth -= 1;
         self.scopes.truncate(outer);
         Some(built)
+    }
+
+    /// The scopes that names are looked up in, from the outermost to the innermost, in place of those before.
+    pub(crate) fn set_scopes(&mut self, scopes: Vec<Scope>) -> Vec<Scope> {
+        std::mem::replace(&mut self.scopes, scopes)
     }
 
     /// Keeps what was made, on behalf of a net that uses these slots.

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::testing::add;
+use crate::net::Operators;
 use crate::{ErrorKind, NetInfo, Observer, OpInfo};
 
 fn plan(most: usize) -> impl Strategy<Value = Plan> {
@@ -77,9 +78,10 @@ fn operators_that_sleep_keep_their_order() {
     }
 }
 
-/// Keeps who ran what, and how many at once.
+/// Keeps who ran what, and how many at once. Waits until as many run as there should.
 #[derive(Default)]
 struct Log {
+    wanted: usize,
     running: AtomicUsize,
     most: AtomicUsize,
     by: Mutex<Vec<(usize, usize, ThreadId)>>,
@@ -99,6 +101,10 @@ impl Observer for Log {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
         self.by.lock().unwrap().push((op.position(), worker, thread::current().id()));
+        let begin = Instant::now();
+        while self.most.load(Ordering::SeqCst) < self.wanted && begin.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
     fn op_stop_by(&self, _: usize, _: &NetInfo, _: &OpInfo, _: bool) {
         self.running.fetch_sub(1, Ordering::SeqCst);
@@ -117,7 +123,7 @@ fn sleepers(count: usize) -> NetDef {
 #[test]
 fn independent_operators_run_at_once_on_as_many_workers_as_there_are() {
     for (threads, workers, most) in [(4, 2, 2), (2, 4, 2), (3, 0, 3), (1, 4, 1), (4, 1, 1)] {
-        let log = Arc::new(Log::default());
+        let log = Arc::new(Log { wanted: most, ..Log::default() });
         let mut workspace = fed(threads);
         let net = NetDef { num_workers: Some(workers), ..sleepers(24) };
         workspace.create_net(&net).unwrap().attach(log.clone());
@@ -218,26 +224,18 @@ fn a_memory_limit_holds_in_parallel() {
 
 #[test]
 fn control_inputs_are_waited_for() {
-    // Written by an operator that sleeps; read by none.
-    let slow = OperatorDef::new("Mix").inputs(["trigger", "in1"]).output("late").arg("salt", 1).arg("sleep_us", 5000);
-    let quick = OperatorDef::new("Mix").inputs(["trigger", "in2"]).output("x").arg("salt", 2);
-    let after = |control: &str| quick.clone().output("y").control_input(control);
-    for (op, want) in [(after("late"), [0, 1]), (after("nowhere"), [1, 0]), (quick.clone(), [1, 0])] {
-        let log = Arc::new(Log::default());
+    let op = |salt: i64, output: &str| OperatorDef::new("Mix").inputs(["trigger", "in1"]).output(output).arg("salt", salt);
+    let tasks = |second: OperatorDef| {
         let mut workspace = fed(2);
-        let net = NetDef::new("net").with_type("dag").op(slow.clone()).op(op);
-        workspace.create_net(&net).unwrap().attach(log.clone());
-        let stops = Arc::new(Mutex::new(Vec::new()));
-        struct Stops(Arc<Mutex<Vec<usize>>>);
-        impl Observer for Stops {
-            fn op_stop(&self, _: &NetInfo, op: &OpInfo, _: bool) {
-                self.0.lock().unwrap().push(op.position());
-            }
-        }
-        workspace.net_mut("net").unwrap().attach(Arc::new(Stops(stops.clone())));
-        workspace.run_net("net").unwrap();
-        assert_eq!(*stops.lock().unwrap(), want);
-    }
+        let net = NetDef::new("net").with_type("dag").op(op(1, "x")).op(second);
+        let net = workspace.create_net(&net).unwrap();
+        let Operators::Graph(graph) = &net.operators else { panic!("a graph") };
+        graph.task_count()
+    };
+    assert_eq!(tasks(op(2, "y")), 2);
+    assert_eq!(tasks(op(2, "y").control_input("x")), 1);
+    // Nobody writes these before.
+    assert_eq!(tasks(op(2, "y").control_input("in2").control_input("nowhere").control_input("y")), 2);
 }
 
 #[test]
