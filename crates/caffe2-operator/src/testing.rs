@@ -6,8 +6,8 @@ use caffe2_proto::{NetDef, OperatorDef};
 use caffe2_tensor::Tensor;
 
 use crate::{
-    ArgError, Args, ControlIo, ControlOperator, ControlOperatorType, OpError, OpIo, OpRegistry, OpSchema, Operator,
-    OperatorType, SubNet, Workspace,
+    ArgError, Args, ControlIo, ControlOperator, ControlOperatorType, OpError, OpIo, OpRegistry, OpSchema,
+    Operator, OperatorType, SubNet, Workspace,
 };
 
 /// `y = x + value`, in place if wanted.

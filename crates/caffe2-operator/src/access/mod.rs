@@ -311,9 +311,8 @@ impl Lent {
     /// meanwhile; no blob may be reached through two results that are used at the same time, unless neither writes it.
     unsafe fn access<'a>(self) -> BlobAccess<'a> {
         // SAFETY: the pointer and the length are those of a slice of slices, which outlive 'a.
-        let ancestors = unsafe {
-            std::slice::from_raw_parts(self.ancestors.cast::<&'a [Blob]>(), self.ancestors_len)
-        };
+        let ancestors =
+            unsafe { std::slice::from_raw_parts(self.ancestors.cast::<&'a [Blob]>(), self.ancestors_len) };
         BlobAccess { own: self.own, own_len: self.own_len, ancestors, exclusive: PhantomData }
     }
 }
@@ -485,7 +484,13 @@ mod tests {
         let held = blobs[2].tensor().unwrap().clone();
         let mut wiring = Wiring::new(std::iter::empty(), &[own(1)]);
         assert!(!wiring.has_extra());
-        wiring.set_takes(&[Take::new(0, 1), Take::new(2, 1), Take::new(3, 1), Take::new(1, 1), Take::new(9, 1)]);
+        wiring.set_takes(&[
+            Take::new(0, 1),
+            Take::new(2, 1),
+            Take::new(3, 1),
+            Take::new(1, 1),
+            Take::new(9, 1),
+        ]);
         let mut access = BlobAccess::new(&mut blobs, &[]);
         access.hand_over(&mut wiring);
         let outcome: Vec<_> = wiring.takes().iter().map(|take| (take.bytes, take.missed)).collect();

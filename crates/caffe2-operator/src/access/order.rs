@@ -126,7 +126,8 @@ impl Order {
         let links = links().map(|(parent, task)| (task_of[parent as usize], task));
         let (child_ends, mut children) = group(&counts, links);
         let heights = sort_by_what_follows(&lengths, &child_ends, &mut children);
-        let mut roots: Vec<u32> = (0..parents.len() as u32).filter(|&task| parents[task as usize] == 0).collect();
+        let mut roots: Vec<u32> =
+            (0..parents.len() as u32).filter(|&task| parents[task as usize] == 0).collect();
         roots.sort_by_key(|&root| (heights[root as usize], std::cmp::Reverse(root)));
         Order { node_ends, nodes, child_ends, children, parents, roots }
     }
@@ -426,12 +427,7 @@ mod tests {
             (vec![3], vec![4]),
             (vec![2, 4], vec![5]),
         ];
-        let want = [
-            (vec![0], vec![1, 2]),
-            (vec![1], vec![3]),
-            (vec![2, 3], vec![3]),
-            (vec![4], vec![]),
-        ];
+        let want = [(vec![0], vec![1, 2]), (vec![1], vec![3]), (vec![2, 3], vec![3]), (vec![4], vec![])];
         assert_eq!(tasks(&nodes), want);
         assert_eq!(Order::new(&touches(&nodes)).parent_counts(), [0, 1, 1, 2]);
     }
@@ -448,11 +444,13 @@ mod tests {
     /// The way a densely connected net goes: each layer reads all before it.
     #[test]
     fn many_shortcuts_take_no_time() {
-        let nodes: Vec<_> = (0..4000u32).map(|i| ((i.saturating_sub(500)..=i).collect(), vec![i + 1])).collect();
+        let nodes: Vec<_> =
+            (0..4000u32).map(|i| ((i.saturating_sub(500)..=i).collect(), vec![i + 1])).collect();
         assert_eq!(tasks(&nodes).len(), 1);
         let wide: Vec<_> = (0..100_000u32).map(|i| (vec![i % 100], vec![100 + i])).collect();
         assert_eq!(tasks(&wide).len(), 100_000);
-        let hub: Vec<_> = (0..50_000u32).map(|i| (vec![7], if i % 100 == 0 { vec![7] } else { vec![] })).collect();
+        let hub: Vec<_> =
+            (0..50_000u32).map(|i| (vec![7], if i % 100 == 0 { vec![7] } else { vec![] })).collect();
         assert!(tasks(&hub).len() > 49_000);
     }
 

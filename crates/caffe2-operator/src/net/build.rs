@@ -93,12 +93,18 @@ pub(crate) fn build_operator(
         CreateError::Arg(error) => argument_error(error),
     })?;
     let node = match created {
-        Created::Operator(operator) => Node { work: Work::Operator(operator), wiring: wire(def, blobs), position: position as u32 },
+        Created::Operator(operator) => {
+            Node { work: Work::Operator(operator), wiring: wire(def, blobs), position: position as u32 }
+        }
         Created::Control(operator, nets) => {
             nested_writes(def, registry).iter().for_each(|name| _ = blobs.own(name));
             let wiring = wire(def, blobs);
             let nets = nets.into_iter().map(|sub| build_sub_net(sub, registry, blobs));
-            Node { work: Work::Control(operator, nets.collect::<Result<_, _>>()?), wiring, position: position as u32 }
+            Node {
+                work: Work::Control(operator, nets.collect::<Result<_, _>>()?),
+                wiring,
+                position: position as u32,
+            }
         }
     };
     Ok((node, describe(def, registration, blobs, position)))

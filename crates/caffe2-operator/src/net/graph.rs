@@ -69,7 +69,8 @@ impl Graph {
 
     /// The nodes in the order of the net; none are left.
     pub(super) fn take(&mut self) -> Vec<Node> {
-        let mut nodes: Vec<_> = self.0.nodes.iter().flat_map(|nodes| std::mem::take(&mut *lock(nodes))).collect();
+        let mut nodes: Vec<_> =
+            self.0.nodes.iter().flat_map(|nodes| std::mem::take(&mut *lock(nodes))).collect();
         nodes.sort_by_key(|node| node.position);
         nodes
     }

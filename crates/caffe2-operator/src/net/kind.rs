@@ -43,7 +43,8 @@ impl NetKind {
             return Err(Error::new(ErrorKind::Definition, message));
         };
         if wanted == "parallel" && net.num_workers() <= 0 {
-            let message = format!("nets of type parallel need `num_workers` above 0, found {}", net.num_workers());
+            let message =
+                format!("nets of type parallel need `num_workers` above 0, found {}", net.num_workers());
             return Err(Error::new(ErrorKind::Definition, message));
         }
         Ok(*kind)

@@ -193,7 +193,8 @@ impl<'p> Builder<'p> {
         let Some(slot) = with_scopes(Some(own), |scopes| workspace.find_within("NODE_ID", scopes)) else {
             return Ok(());
         };
-        let machine = workspace.blob_at(slot).and_then(|blob| blob.as_tensor()?.as_slice::<i32>().ok()?.first());
+        let machine =
+            workspace.blob_at(slot).and_then(|blob| blob.as_tensor()?.as_slice::<i32>().ok()?.first());
         let Some(machine) = machine else {
             return Err(wrong(step, "blob `NODE_ID` is not an int32 tensor with an element"));
         };
@@ -213,7 +214,13 @@ impl<'p> Substep<'p> {
     /// Runs a net once.
     fn of_net(net: Arc<PlanNet>) -> Substep<'p> {
         let body = Body::Nets(vec![net]);
-        Substep::Built(Arc::new(Step { iterations: Some(1), body, stop: None, reports: Vec::new(), own: None }))
+        Substep::Built(Arc::new(Step {
+            iterations: Some(1),
+            body,
+            stop: None,
+            reports: Vec::new(),
+            own: None,
+        }))
     }
 }
 
@@ -229,7 +236,9 @@ fn concurrency<'p>(def: &ExecutionStep, steps: Vec<Substep<'p>>) -> Result<Body<
         return Ok(Body::InTurn(steps));
     }
     match usize::try_from(instances) {
-        Ok(instances) if instances.saturating_mul(steps.len()) <= MOST_AT_ONCE => Ok(Body::AtOnce(steps, instances)),
+        Ok(instances) if instances.saturating_mul(steps.len()) <= MOST_AT_ONCE => {
+            Ok(Body::AtOnce(steps, instances))
+        }
         _ => {
             let count = steps.len();
             let problem = format!(

@@ -89,7 +89,11 @@ impl<'w, 'p> PlanRun<'w, 'p> {
         Queue::run(self, step)
     }
 
-    fn build(&self, def: &'p ExecutionStep, within: Option<&Arc<OwnWorkspace<'p>>>) -> Result<Step<'p>, Error> {
+    fn build(
+        &self,
+        def: &'p ExecutionStep,
+        within: Option<&Arc<OwnWorkspace<'p>>>,
+    ) -> Result<Step<'p>, Error> {
         self.claims.alone(|workspace| {
             let step = self.builder.step(workspace, def, within)?;
             let mut own = lock(&self.own);
@@ -111,7 +115,8 @@ impl<'w, 'p> PlanRun<'w, 'p> {
             Substep::Built(step) => step,
             Substep::Own(def, within) => Arc::new(self.build(def, within.as_ref())?),
         };
-        let reporters = step.reports.iter().map(|(every, what)| Reporter::new(*every, what.clone())).collect();
+        let reporters =
+            step.reports.iter().map(|(every, what)| Reporter::new(*every, what.clone())).collect();
         Ok(Job { step, next: Next::Iteration, begun: 0, reporters, then })
     }
 

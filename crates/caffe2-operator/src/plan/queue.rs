@@ -120,7 +120,8 @@ impl<'r, 'w, 'p> Queue<'r, 'w, 'p> {
             let now = Instant::now();
             state.take_due(now);
             if let Some(work) = state.ready.pop_front() {
-                let more = state.ready.len() > state.idle && state.threads < self.run.resources.threads.count();
+                let more =
+                    state.ready.len() > state.idle && state.threads < self.run.resources.threads.count();
                 if more && thread::Builder::new().spawn_scoped(scope, || self.work(scope)).is_ok() {
                     state.threads += 1;
                 }
@@ -129,7 +130,9 @@ impl<'r, 'w, 'p> Queue<'r, 'w, 'p> {
             state.idle += 1;
             let next = state.timed.iter().map(|(due, _)| due.saturating_duration_since(now)).min();
             state = match next {
-                Some(time) => self.changed.wait_timeout(state, time).map_or_else(|e| e.into_inner().0, |w| w.0),
+                Some(time) => {
+                    self.changed.wait_timeout(state, time).map_or_else(|e| e.into_inner().0, |w| w.0)
+                }
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
             state.idle -= 1;
@@ -142,7 +145,8 @@ impl<'r, 'w, 'p> Queue<'r, 'w, 'p> {
             Work::Start(step, then) => {
                 let job = self.run.start(step, then)?;
                 let now = Instant::now();
-                let timed = job.reporters().iter().map(|reporter| (now + reporter.every, Arc::clone(reporter)));
+                let timed =
+                    job.reporters().iter().map(|reporter| (now + reporter.every, Arc::clone(reporter)));
                 lock(&self.state).timed.extend(timed);
                 self.run.go_on(job)
             }

@@ -97,7 +97,8 @@ fn a_stop_blob_ends_the_loop_after_the_run_that_sets_it() {
     assert_eq!(run(vec![stop.clone()]), Ok(5.0));
     assert_eq!(run(vec![ExecutionStep { only_once: Some(true), ..stop.clone() }]), Ok(1.0));
     assert_eq!(run(vec![until("stop", steps(vec![nets(&["step"]), nets(&["check", "step"])]))]), Ok(6.0));
-    let at_once = until("stop", at_once(vec![steps(vec![nets(&["step"]), nets(&["check"])]), nets(&["one"])]));
+    let at_once =
+        until("stop", at_once(vec![steps(vec![nets(&["step"]), nets(&["check"])]), nets(&["one"])]));
     assert_eq!(run_all(1, vec![at_once.clone()]), Ok([5.0, 5.0, 0.0, 0.0, 0.0]));
     assert_eq!(run_all(3, vec![at_once]), Ok([5.0, 5.0, 0.0, 0.0, 0.0]));
 }
@@ -134,19 +135,36 @@ fn checks_come_in_the_order_of_caffe2() {
     refused(ExecutionStep { substep: vec![step()], ..step() }, "both nets and substeps", &[]);
     refused(nets(&["step", "other"]), "no net `other`", &["step"]);
     refused(until("none", step()), "no blob `none` to stop by", &["step"]);
-    refused(ExecutionStep { report_net: Some("one".into()), ..step() }, "without `report_interval`", &["step"]);
-    let reports = |net: &str| ExecutionStep { report_net: Some(net.into()), report_interval: Some(1), ..step() };
+    refused(
+        ExecutionStep { report_net: Some("one".into()), ..step() },
+        "without `report_interval`",
+        &["step"],
+    );
+    let reports =
+        |net: &str| ExecutionStep { report_net: Some(net.into()), report_interval: Some(1), ..step() };
     refused(reports("other"), "no net `other`", &["step"]);
     refused(times(1, until("stop", step())), "both `num_iter` and `should_stop_blob`", &["step"]);
-    refused(ExecutionStep { only_once: Some(false), ..reports("one") }, "`only_once` without", &["one", "step"]);
+    refused(
+        ExecutionStep { only_once: Some(false), ..reports("one") },
+        "`only_once` without",
+        &["one", "step"],
+    );
     for instances in [-1, i32::MAX] {
-        let many = ExecutionStep { concurrent_substeps: Some(true), num_concurrent_instances: Some(instances), ..steps(vec![step(), step()]) };
+        let many = ExecutionStep {
+            concurrent_substeps: Some(true),
+            num_concurrent_instances: Some(instances),
+            ..steps(vec![step(), step()])
+        };
         refused(many, "expected 0 to 65536 together", &["step"]);
     }
     let mut twice = plan(vec![step()]);
     twice.network.push(NetDef::new("step"));
     assert!(fed(1).run_plan(&twice).unwrap_err().to_string().contains("two nets `step`"));
-    assert!(run(vec![until("x", step())]).unwrap_err().contains("stop blob `x`: expected one bool, found float [1]"));
+    assert!(
+        run(vec![until("x", step())])
+            .unwrap_err()
+            .contains("stop blob `x`: expected one bool, found float [1]")
+    );
     let mut nameless = plan(vec![nets(&[""])]);
     nameless.network.push(NetDef::default());
     assert!(fed(1).run_plan(&nameless).unwrap_err().to_string().contains("needs a name"));
@@ -163,7 +181,8 @@ fn concurrent_substeps_all_run_as_often_as_they_are_to() {
         let instances = |count, step| ExecutionStep { num_concurrent_instances: Some(count), ..step };
         let copies = instances(3, steps(vec![nets(&["step"]), nets(&["one", "one"])]));
         assert_eq!(run_all(threads, vec![copies.clone()]), Ok([3.0, 6.0, 0.0, 0.0, 0.0]));
-        let nested = at_once(vec![copies, at_once(vec![nets(&["two"]), nets(&["two", "three"])]), nets(&["four"])]);
+        let nested =
+            at_once(vec![copies, at_once(vec![nets(&["two"]), nets(&["two", "three"])]), nets(&["four"])]);
         assert_eq!(run_all(threads, vec![times(5, nested)]), Ok([15.0, 30.0, 10.0, 5.0, 5.0]));
         let none = instances(0, at_once(vec![nets(&["step"]), nets(&["one"])]));
         assert_eq!(run_all(threads, vec![none]), Ok([0.0; 5]));
@@ -212,9 +231,12 @@ fn watched(threads: usize) -> (Workspace, Arc<Log>) {
 
 #[test]
 fn disjoint_nets_run_at_once_and_others_do_not() {
-    for (threads, names, most) in
-        [(4, ["one", "two", "three"], 3), (2, ["one", "two", "three"], 2), (1, ["one", "two", "three"], 1), (4, ["one"; 3], 1)]
-    {
+    for (threads, names, most) in [
+        (4, ["one", "two", "three"], 3),
+        (2, ["one", "two", "three"], 2),
+        (1, ["one", "two", "three"], 1),
+        (4, ["one"; 3], 1),
+    ] {
         let (mut ws, log) = watched(threads);
         log.wanted.store(most, Ordering::SeqCst);
         let plan = plan(vec![at_once(names.iter().map(|name| times(10, nets(&[name]))).collect())]);
@@ -240,7 +262,8 @@ fn a_failure_ends_the_siblings_and_is_the_one_that_is_told() {
     let endless = || until("stop", nets(&["one"]));
     for threads in 1..4 {
         let mut ws = fed(threads);
-        let fails = at_once(vec![endless(), endless(), steps(vec![times(3, nets(&["step"])), nets(&["fails"])])]);
+        let fails =
+            at_once(vec![endless(), endless(), steps(vec![times(3, nets(&["step"])), nets(&["fails"])])]);
         let error = ws.run_plan(&plan(vec![fails.clone(), nets(&["two"])])).unwrap_err();
         assert_eq!((error.kind(), error.net()), (ErrorKind::Run, Some("fails")));
         assert!(error.to_string().contains("operator #0 Spread: input 0 `unlucky`"), "{error}");
@@ -294,19 +317,30 @@ fn a_panic_reaches_the_caller_and_the_nets_come_back() {
 fn reporters_run_every_so_often_and_at_the_end() {
     for threads in [1, 2] {
         // Far from due: once, at the end.
-        let report = ExecutionStep { report_net: Some("one".into()), report_interval: Some(1000), ..times(5, nets(&["step"])) };
+        let report = ExecutionStep {
+            report_net: Some("one".into()),
+            report_interval: Some(1000),
+            ..times(5, nets(&["step"]))
+        };
         assert_eq!(run_all(threads, vec![report.clone(), report]), Ok([10.0, 2.0, 0.0, 0.0, 0.0]));
         let every = |ms, step| ExecutionStep { run_every_ms: Some(ms), ..step };
-        let reported = steps(vec![every(100_000, times(2, nets(&["two"]))), times(3, nets(&["step"])), nets(&["step"])]);
+        let reported =
+            steps(vec![every(100_000, times(2, nets(&["two"]))), times(3, nets(&["step"])), nets(&["step"])]);
         assert_eq!(run_all(threads, vec![times(2, reported)]), Ok([8.0, 0.0, 2.0, 0.0, 0.0]));
         // Only reporters: they run once. As a step by itself, the interval means nothing.
         let only = vec![steps(vec![every(100_000, nets(&["two"]))]), every(100_000, nets(&["three"]))];
         assert_eq!(run_all(threads, only), Ok([0.0, 0.0, 1.0, 1.0, 0.0]));
         // Soon due: several times.
         let (mut ws, log) = watched(threads);
-        let often = steps(vec![every(5, nets(&["one"])), every(-3, nets(&["two"])), times(40, nets(&["step"]))]);
+        let often =
+            steps(vec![every(5, nets(&["one"])), every(-3, nets(&["two"])), times(40, nets(&["step"]))]);
         ws.run_plan(&plan(vec![often])).unwrap();
-        assert!(log.count("one") > 3 && log.count("two") > log.count("one"), "{} {}", log.count("one"), log.count("two"));
+        assert!(
+            log.count("one") > 3 && log.count("two") > log.count("one"),
+            "{} {}",
+            log.count("one"),
+            log.count("two")
+        );
         let seen = log.seen.lock().unwrap();
         let last = seen.iter().rposition(|name| name == "step").unwrap();
         assert!(seen[last..].iter().any(|name| name == "one"), "once more at the end");
@@ -330,7 +364,8 @@ fn steps_with_workspaces_of_their_own_see_all_and_keep_nothing() {
             NetDef::new("adds").op(OperatorDef::new("Spread").input("x").outputs(["two", "three"])),
         ];
         let step = |substeps| {
-            let plan = PlanDef { network: network.clone(), execution_step: vec![substeps], ..PlanDef::default() };
+            let plan =
+                PlanDef { network: network.clone(), execution_step: vec![substeps], ..PlanDef::default() };
             plan
         };
         let inner = times(3, nets(&["count"]));
@@ -338,7 +373,10 @@ fn steps_with_workspaces_of_their_own_see_all_and_keep_nothing() {
         ws.feed("one", number(5.0));
         ws.run_plan(&step(times(4, steps(vec![counts.clone()])))).unwrap();
         assert_eq!(["x", "two", "three"].map(|name| value(&ws, name)), [8.0, 8.0, 16.0]);
-        assert_eq!((ws.blobs().into_iter().map(str::to_owned).collect::<Vec<_>>(), ws.nets().len()), (before, 0));
+        assert_eq!(
+            (ws.blobs().into_iter().map(str::to_owned).collect::<Vec<_>>(), ws.nets().len()),
+            (before, 0)
+        );
         // A workspace within another sees what that has; what is made within is not seen around it.
         let within = own(steps(vec![nets(&["make"]), own(nets(&["count", "count"])), nets(&["take"])]));
         ws.run_plan(&step(within)).unwrap();
@@ -360,7 +398,9 @@ fn steps_with_workspaces_of_their_own_see_all_and_keep_nothing() {
 
 #[test]
 fn workspaces_are_numbered_where_the_machine_is() {
-    let network = vec![NetDef::new("number").op(OperatorDef::new("Collect").input("GLOBAL_WORKSPACE_ID").output("seen"))];
+    let network = vec![
+        NetDef::new("number").op(OperatorDef::new("Collect").input("GLOBAL_WORKSPACE_ID").output("seen")),
+    ];
     let step = ExecutionStep { num_concurrent_instances: Some(5), ..steps(vec![own(nets(&["number"]))]) };
     let plan = PlanDef { network, execution_step: vec![step], ..PlanDef::default() };
     let builder = crate::OpRegistry::builder().operator::<CollectOp>().build().unwrap();
@@ -411,7 +451,10 @@ fn plans_run_in_children_and_share_memory() {
                 let ops = |name: &str| {
                     let first = add("x", &format!("{name}0"), 1.0);
                     let more = (0..10).map(|i| add(&format!("{name}{i}"), &format!("{name}{}", i + 1), 1.0));
-                    NetDef::new(name).op(first).ops(more.collect::<Vec<_>>()).external_output(format!("{name}10"))
+                    NetDef::new(name)
+                        .op(first)
+                        .ops(more.collect::<Vec<_>>())
+                        .external_output(format!("{name}10"))
                 };
                 // `b` reads what `a` would otherwise let go of; `c`, built when `a` has run, too.
                 let b = ops("b").op(add("a5", "from_a", 0.0)).external_output("from_a");
@@ -424,10 +467,20 @@ fn plans_run_in_children_and_share_memory() {
                     ],
                     ..plan(vec![])
                 };
-                let plan = PlanDef { network: plan.network.into_iter().chain([NetDef::new("one").op(add("one", "one", 1.0))]).collect(), ..plan };
+                let plan = PlanDef {
+                    network: plan
+                        .network
+                        .into_iter()
+                        .chain([NetDef::new("one").op(add("one", "one", 1.0))])
+                        .collect(),
+                    ..plan
+                };
                 child.feed("y", number(0.0));
                 child.run_plan(&plan).unwrap();
-                assert_eq!(["from_a", "y", "b10", "one"].map(|name| value(&child, name)), [6.0, 8.0, 11.0, 1.0]);
+                assert_eq!(
+                    ["from_a", "y", "b10", "one"].map(|name| value(&child, name)),
+                    [6.0, 8.0, 11.0, 1.0]
+                );
             });
         }
     });

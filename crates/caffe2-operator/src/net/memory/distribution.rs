@@ -20,7 +20,12 @@ pub(super) struct Distribution {
 }
 
 impl Distribution {
-    pub(super) fn new(nodes: &mut [Node], is_graph: bool, memory: &Memory, table: &BlobTable) -> Distribution {
+    pub(super) fn new(
+        nodes: &mut [Node],
+        is_graph: bool,
+        memory: &Memory,
+        table: &BlobTable,
+    ) -> Distribution {
         let mut written = written_blobs(nodes);
         for blob in &mut written {
             blob.life.bytes = memory.sizes.get(&blob.life.slot).copied().unwrap_or(0);
@@ -89,7 +94,10 @@ fn why_kept<'m>(
     table: &'m BlobTable,
 ) -> impl Fn(&Written) -> Option<KeptBlob> + 'm {
     let mut own_uses: HashMap<u32, u32> = HashMap::new();
-    nodes.iter_mut().flat_map(|node| node.own_slots()).for_each(|slot| *own_uses.entry(slot).or_default() += 1);
+    nodes
+        .iter_mut()
+        .flat_map(|node| node.own_slots())
+        .for_each(|slot| *own_uses.entry(slot).or_default() += 1);
     let external: HashSet<u32> = memory.wanted.iter().copied().collect();
     move |blob| {
         let slot = blob.life.slot;

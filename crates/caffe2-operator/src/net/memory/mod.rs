@@ -93,7 +93,9 @@ impl Net {
         let measured = *ran || plan.as_ref().is_some_and(|plan| plan.measured);
         let ran = std::mem::take(ran);
         match plan {
-            Some(plan) if !news && plan.uses.iter().all(|(slot, uses)| table.uses_by_nets(*slot) == *uses) => {
+            Some(plan)
+                if !news && plan.uses.iter().all(|(slot, uses)| table.uses_by_nets(*slot) == *uses) =>
+            {
                 plan.settled |= ran;
                 plan.measured = measured;
                 plan.version = version;

@@ -85,7 +85,12 @@ fn a_chain_needs_two_buffers_and_allocates_once() {
         assert_eq!(used[2..], [report.shared as usize; 2], "{report}");
         assert_eq!(place(&report, "y"), &Err(KeptBlob::Wanted));
         let text = report.to_string();
-        assert!(text.starts_with("50 blobs of ") && text.contains("c7: buffer ") && text.contains("y: its own, wanted"), "{text}");
+        assert!(
+            text.starts_with("50 blobs of ")
+                && text.contains("c7: buffer ")
+                && text.contains("y: its own, wanted"),
+            "{text}"
+        );
     }
 }
 
@@ -100,11 +105,19 @@ fn what_handed_its_memory_over_says_so() {
     same(&workspace, &want, ["c2", "y"]);
     let error = workspace.fetch("c1").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Blob);
-    for words in ["blob `c1` holds nothing", "net `net` shares the memory", "keep_blob(\"c1\")", "set_memory_sharing(false)"] {
+    for words in [
+        "blob `c1` holds nothing",
+        "net `net` shares the memory",
+        "keep_blob(\"c1\")",
+        "set_memory_sharing(false)",
+    ] {
         assert!(error.to_string().contains(words), "{error}");
     }
     let error = workspace.run_operator_once(&mix(1, &["c1"], "z")).unwrap_err();
-    assert!(error.to_string().contains("input 1 `c1`") && error.to_string().contains("keep_blob(\"c1\")"), "{error}");
+    assert!(
+        error.to_string().contains("input 1 `c1`") && error.to_string().contains("keep_blob(\"c1\")"),
+        "{error}"
+    );
     let child = Workspace::child(Arc::new(workspace));
     assert!(child.fetch("c1").unwrap_err().to_string().contains("shares the memory"));
     let mut workspace = fed(1);
@@ -218,7 +231,8 @@ impl crate::Operator for ShareOp {
 #[test]
 fn nets_with_reference_counts_empty_blobs_after_their_last_use() {
     let mut workspace = fed(1);
-    let net = chain(4).op(mix(10, &["in1"], "unread")).op(mix(11, &["c1"], "c1")).with_type("simple_refcount");
+    let net =
+        chain(4).op(mix(10, &["in1"], "unread")).op(mix(11, &["c1"], "c1")).with_type("simple_refcount");
     workspace.create_net(&net).unwrap();
     for _ in 0..2 {
         workspace.run_net("net").unwrap();
@@ -231,7 +245,8 @@ fn nets_with_reference_counts_empty_blobs_after_their_last_use() {
         assert!(workspace.fetch("unread").is_ok(), "what nobody reads is kept");
     }
     // Also what the first operator reads last.
-    let first = NetDef::new("first").op(mix(1, &["a"], "a")).op(mix(2, &["in1"], "b")).with_type("simple_refcount");
+    let first =
+        NetDef::new("first").op(mix(1, &["a"], "a")).op(mix(2, &["in1"], "b")).with_type("simple_refcount");
     workspace.feed("a", trigger(1));
     workspace.run_net_once(&first).unwrap();
     assert!(workspace.blob("a").unwrap().is_empty() && !workspace.blob("b").unwrap().is_empty());

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::add;
 use crate::net::Operators;
+use crate::testing::add;
 use crate::{ErrorKind, NetInfo, Observer, OpInfo};
 
 fn plan(most: usize) -> impl Strategy<Value = Plan> {
@@ -209,7 +209,8 @@ fn a_memory_limit_holds_in_parallel() {
     let large = |i: usize, size: i64| {
         OperatorDef::new("Large").named(format!("l{i}")).output(format!("y{i}")).arg("size", size)
     };
-    let net = |size| NetDef::new("net").ops((0..8).map(|i| large(i, size)).collect::<Vec<_>>()).with_type("dag");
+    let net =
+        |size| NetDef::new("net").ops((0..8).map(|i| large(i, size)).collect::<Vec<_>>()).with_type("dag");
     workspace.create_net(&net(1 << 14)).unwrap();
     workspace.run_net("net").unwrap();
     assert_eq!(workspace.memory().used(), 8 << 16);
@@ -224,7 +225,9 @@ fn a_memory_limit_holds_in_parallel() {
 
 #[test]
 fn control_inputs_are_waited_for() {
-    let op = |salt: i64, output: &str| OperatorDef::new("Mix").inputs(["trigger", "in1"]).output(output).arg("salt", salt);
+    let op = |salt: i64, output: &str| {
+        OperatorDef::new("Mix").inputs(["trigger", "in1"]).output(output).arg("salt", salt)
+    };
     let tasks = |second: OperatorDef| {
         let mut workspace = fed(2);
         let net = NetDef::new("net").with_type("dag").op(op(1, "x")).op(second);
@@ -241,7 +244,8 @@ fn control_inputs_are_waited_for() {
 #[test]
 fn types_of_caffe2_are_known_and_others_are_not() {
     let mut workspace = fed(2);
-    let net = NetDef::new("net").op(OperatorDef::new("Mix").inputs(["trigger", "in1"]).output("y").arg("salt", 1));
+    let net =
+        NetDef::new("net").op(OperatorDef::new("Mix").inputs(["trigger", "in1"]).output("y").arg("salt", 1));
     for known in TYPES.into_iter().chain(["", "simple", "async_simple", "rnn", "simple_refcount"]) {
         let net = NetDef { num_workers: Some(2), ..net.clone().with_type(known) };
         workspace.create_or_replace_net(&net).unwrap();
@@ -315,7 +319,12 @@ fn nets_lie_within_each_other_in_parallel() {
             OperatorDef::new("IfOdd").input("in1").arg("net", nested)
         };
         let around = OperatorDef::new("IfOdd").input("in1").arg("net", net);
-        net = NetDef::new("net").ops(leaf("b", depth)).op(around).op(within("l")).op(within("r")).with_type("dag");
+        net = NetDef::new("net")
+            .ops(leaf("b", depth))
+            .op(around)
+            .op(within("l"))
+            .op(within("r"))
+            .with_type("dag");
     }
     let want = in_order(&net, 1);
     let mut got = fed(3);
@@ -331,7 +340,8 @@ fn a_chain_runs_on_the_thread_that_runs_the_net() {
     let log = Arc::new(Log::default());
     let mut workspace = crate::testing::workspace();
     workspace.feed("x", crate::testing::number(0.0));
-    let chain = (0..1000).map(|i| add(&if i == 0 { "x".to_owned() } else { format!("y{i}") }, &format!("y{}", i + 1), 1.0));
+    let chain = (0..1000)
+        .map(|i| add(&if i == 0 { "x".to_owned() } else { format!("y{i}") }, &format!("y{}", i + 1), 1.0));
     let net = NetDef::new("net").with_type("dag").ops(chain.collect::<Vec<_>>());
     workspace.create_net(&net).unwrap().attach(log.clone());
     workspace.run_net("net").unwrap();
