@@ -1,4 +1,5 @@
-//! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread.
+//! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread unless they say
+//! otherwise. Arguments choose parts: `dequantization`, `rows`, `overhead`, `detector`, `products`, `nets`.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -12,19 +13,31 @@ use caffe2_kernels::{Isa, Threads};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+mod byte_products;
+mod rows;
+
 fn main() -> Result<()> {
-    println!("instruction set: {}\n", Isa::current().name());
-    // All parts, or those that are named.
     let named: Vec<_> = std::env::args().skip(1).collect();
     let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    println!("instruction set: {}\n", Isa::current().name());
     if wanted("dequantization") {
         dequantization();
+    }
+    if wanted("rows") {
+        rows::dequantization()?;
+        rows::lookups()?;
     }
     if wanted("overhead") {
         overhead()?;
     }
     if wanted("detector") {
         detector()?;
+    }
+    if wanted("products") {
+        byte_products::products()?;
+    }
+    if wanted("nets") {
+        byte_products::nets()?;
     }
     Ok(())
 }

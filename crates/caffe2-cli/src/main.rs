@@ -8,6 +8,7 @@ mod logging;
 mod names;
 mod progress;
 mod stdout;
+mod table;
 mod units;
 
 use std::{

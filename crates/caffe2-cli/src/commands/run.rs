@@ -2,13 +2,11 @@
 
 mod act;
 mod args;
-mod net_facts;
 mod plan;
 mod summary;
 
-pub(crate) use args::RunArgs;
-
-use plan::Plan;
+pub(crate) use args::{FeedArg, RunArgs};
+pub(super) use plan::{Plan, check_folder, read_net};
 
 use crate::progress::Progress;
 

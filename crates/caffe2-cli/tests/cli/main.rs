@@ -4,6 +4,7 @@
 mod command_line;
 mod failures;
 mod ops;
+mod quantize;
 mod runs;
 
 use std::path::{Path, PathBuf};
@@ -69,7 +70,12 @@ impl Desk {
     }
 
     fn run_args<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Outcome {
-        let output = self.command().arg("run").args(args).output().unwrap();
+        self.caffe2(["run"].into_iter().chain(args))
+    }
+
+    /// Runs `caffe2` with these arguments.
+    fn caffe2<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Outcome {
+        let output = self.command().args(args).output().unwrap();
         Outcome {
             status: output.status.code().expect("no signal"),
             stdout: String::from_utf8(output.stdout).unwrap(),

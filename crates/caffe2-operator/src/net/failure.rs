@@ -4,52 +4,60 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::{Failed, Net, OpInfo};
+use super::{Failed, Net, NetInfo, Node, OpInfo};
 use crate::access::{BlobAccess, Wiring};
+use crate::blob::Blob;
 use crate::error::Error;
+use crate::infer::TensorInfo;
 use crate::op_error::OpError;
 
 impl Net {
     /// The error of a run in which an operator failed.
     pub(super) fn describe_failure(&mut self, failed: Failed, access: &mut BlobAccess<'_>) -> Error {
         let Failed { position, cause } = failed;
-        let net_inputs = if cause.is_unwritten_input() { self.unwritten_inputs(access) } else { Vec::new() };
         let info = Arc::clone(&self.info);
         let op = &info.ops[position];
         let mut error = None;
+        // Whether each input of each operator holds something.
+        let mut written = vec![Vec::new(); if cause.is_unwritten_input() { info.ops.len() } else { 0 }];
         self.each_node(&mut |node| {
-            if node.position as usize == position {
-                error = Some(describe_op_failure(op, &node.wiring, &cause, access));
+            let Node { wiring, position: at, .. } = node;
+            if *at as usize == position {
+                error = Some(describe_op_failure(op, wiring, &cause, access));
+            }
+            if let Some(written) = written.get_mut(*at as usize) {
+                let holds = |input| access.look(wiring, input).is_some_and(Blob::is_written);
+                *written = (0..wiring.input_count()).map(holds).collect();
             }
         });
         let error = error.unwrap_or_else(|| Error::new(cause.kind(), cause.to_string()));
         let error = error.of_op(op.label()).of_net(&info.name);
-        if net_inputs.is_empty() {
+        if written.is_empty() {
             return error;
         }
-        error.detail([format!("blobs that the net reads and nobody has written: {}", net_inputs.join(", "))])
+        error.detail(unwritten_inputs(&info, |op, input| written[op].get(input).is_some_and(|holds| *holds)))
     }
+}
 
-    /// Blobs that the net reads before it writes them, and that hold nothing.
-    fn unwritten_inputs(&mut self, access: &mut BlobAccess<'_>) -> Vec<String> {
-        let info = Arc::clone(&self.info);
-        let mut written = HashSet::new();
-        let mut unwritten: Vec<String> = Vec::new();
-        self.each_node(&mut |node| {
-            let op = &info.ops[node.position as usize];
-            for (index, name) in op.inputs.iter().enumerate() {
-                let empty = access.look(&node.wiring, index).is_none_or(|blob| {
-                    blob.is_empty() || blob.as_tensor().is_some_and(|t| t.data_type().is_none())
-                });
-                let label = format!("`{name}`");
-                if empty && !written.contains(name) && !unwritten.contains(&label) {
-                    unwritten.push(label);
-                }
+/// A line on blobs that a net reads before it writes them, and that hold nothing. `holds` tells whether an input of an
+/// operator, both by position, holds something.
+pub(crate) fn unwritten_inputs(
+    info: &NetInfo,
+    mut holds: impl FnMut(usize, usize) -> bool,
+) -> Option<String> {
+    let mut written = HashSet::new();
+    let mut unwritten: Vec<String> = Vec::new();
+    for (position, op) in info.ops.iter().enumerate() {
+        for (index, name) in op.inputs.iter().enumerate() {
+            let label = format!("`{name}`");
+            if !holds(position, index) && !written.contains(name) && !unwritten.contains(&label) {
+                unwritten.push(label);
             }
-            written.extend(op.outputs.iter().cloned());
-        });
-        unwritten
+        }
+        written.extend(op.outputs.iter().cloned());
     }
+    let list = unwritten.join(", ");
+    (!unwritten.is_empty()).then(|| format!("blobs that the net reads and nobody has written: {list}"))
 }
 
 /// The error of an operator with the name of the blob that it is about, and what all inputs hold.
@@ -79,9 +87,10 @@ pub(crate) fn describe_op_failure(
         .iter()
         .enumerate()
         .map(|(index, name)| match access.look(wiring, index) {
-            Some(blob) => match blob.as_tensor() {
-                Some(tensor) => format!("`{name}` {}", crate::TensorInfo::from(tensor)),
-                None => format!("`{name}` ({})", blob.type_name()),
+            Some(blob) => match (blob.as_tensor(), blob.as_int8()) {
+                (Some(tensor), _) => format!("`{name}` {}", TensorInfo::from(tensor)),
+                (_, Some(int8)) => format!("`{name}` {} (an 8-bit tensor)", TensorInfo::from(int8)),
+                _ => format!("`{name}` ({})", blob.type_name()),
             },
             None => format!("`{name}`"),
         })

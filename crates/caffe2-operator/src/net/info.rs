@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
+use caffe2_proto::NetDef;
+
 use crate::error::OpLabel;
 
 /// What is known of a net: its name and type, and its operators in order.
 #[derive(Debug)]
 pub struct NetInfo {
     pub(super) name: String,
-    pub(super) net_type: String,
+    net_type: String,
     pub(super) workers: usize,
     pub(super) ops: Vec<OpInfo>,
 }
 
 impl NetInfo {
+    pub(crate) fn new(def: &NetDef, workers: usize, ops: Vec<OpInfo>) -> NetInfo {
+        NetInfo { name: def.name().to_owned(), net_type: def.r#type().to_owned(), workers, ops }
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -78,7 +84,7 @@ impl OpInfo {
         &self.outputs
     }
 
-    pub(super) fn label(&self) -> OpLabel {
+    pub(crate) fn label(&self) -> OpLabel {
         let (op_type, name) = (self.op_type.to_owned(), self.name.clone());
         OpLabel { position: Some(self.position), op_type, name }
     }

@@ -59,6 +59,11 @@ impl NetKind {
     }
 }
 
+/// Whether a net empties blobs after their last use.
+pub(crate) fn empties_blobs(net: &NetDef) -> bool {
+    NetKind::of(net).is_ok_and(|kind| kind == NetKind::ReleasingRow)
+}
+
 impl NetInfo {
     /// The number of threads that operators run on in a workspace with such resources.
     pub(super) fn workers_of(&self, run: &RunResources) -> usize {

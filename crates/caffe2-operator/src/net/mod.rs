@@ -22,16 +22,18 @@ use crate::io::RunResources;
 use crate::observer::Observer;
 use crate::op_error::OpError;
 
-pub(crate) use build::{build_net, build_operator};
-pub(crate) use check::check_definition;
+pub(crate) use build::{build_net, build_operator, make_blobs, own_slot};
+pub use check::check_definition;
 pub(crate) use crew::Crew;
-pub(crate) use failure::describe_op_failure;
+pub(crate) use failure::{describe_op_failure, unwritten_inputs};
 use graph::Graph;
 pub use info::{NetInfo, OpInfo};
+pub(crate) use kind::empties_blobs;
 use memory::Memory;
 pub use memory::{BlobMemory, KeptBlob, MemoryReport};
 pub(crate) use node::{Node, Work};
-use watch::{Observers, Watch};
+pub(crate) use release::LastUses;
+pub(crate) use watch::{Observers, Watch, watched};
 
 /// A net that was built in a workspace, and runs there.
 ///
@@ -72,7 +74,7 @@ fn run_nodes<'r>(
     for node in nodes {
         let result = match watch {
             None => node.run(access, resources()),
-            Some(watch) => watch.run(worker, node, access, resources()),
+            Some(watch) => watch.run(worker, node.position as usize, || node.run(access, resources())),
         };
         if let Err(cause) = result {
             return Err(Failed { position: node.position as usize, cause });
@@ -117,16 +119,11 @@ impl Net {
     /// Runs all operators.
     pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), Error> {
         run.stop.check().map_err(|stopped| Error::from(stopped).of_net(&self.info.name))?;
-        let mut watched = Watch::start(&self.info, &self.observers);
-        let watch = watched.as_ref().map(|watched| &watched.watch);
-        let result = match &mut self.operators {
+        let Net { info, operators, observers, .. } = self;
+        let result = watched(info, observers, |watch| match operators {
             Operators::Row(nodes) => run_nodes(in_row(nodes), access, || run, watch, 0),
-            Operators::Graph(graph) => graph.run(self.info.workers_of(run), access, run, watch),
-        };
-        if let Some(watched) = &mut watched {
-            watched.ok = result.is_ok();
-        }
-        drop(watched);
+            Operators::Graph(graph) => graph.run(info.workers_of(run), access, run, watch),
+        });
         if result.is_ok() {
             self.memory.has_run();
         }

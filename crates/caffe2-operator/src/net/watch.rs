@@ -5,18 +5,14 @@ use std::sync::Arc;
 use tracing::{Dispatch, Level, Span, dispatcher};
 
 use super::info::{NetInfo, OpInfo};
-use super::node::Node;
-use crate::access::BlobAccess;
-use crate::io::RunResources;
 use crate::observer::Observer;
-use crate::op_error::OpError;
 
 /// Those who watch a net.
-pub(super) type Observers = Arc<Vec<Arc<dyn Observer>>>;
+pub(crate) type Observers = Arc<Vec<Arc<dyn Observer>>>;
 
 /// A run that is watched.
 #[derive(Clone)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     info: Arc<NetInfo>,
     observers: Observers,
     span: Span,
@@ -25,34 +21,44 @@ pub(super) struct Watch {
 }
 
 /// Ends the run for those who watch it when dropped: with a failure, unless it is told otherwise.
-pub(super) struct Watched {
-    pub(super) watch: Watch,
-    pub(super) ok: bool,
+struct Watched {
+    watch: Watch,
+    ok: bool,
+}
+
+/// Calls `run`, which runs a net, with those who watch it, if anybody does, and tells them of its start and its end.
+#[inline]
+pub(crate) fn watched<R, E>(
+    info: &Arc<NetInfo>,
+    observers: &Observers,
+    run: impl FnOnce(Option<&Watch>) -> Result<R, E>,
+) -> Result<R, E> {
+    if observers.is_empty() && !tracing::enabled!(target: "caffe2::net", Level::TRACE) {
+        return run(None);
+    }
+    let mut watched = Watch::start(info, observers);
+    let result = run(Some(&watched.watch));
+    watched.ok = result.is_ok();
+    result
 }
 
 impl Watch {
-    /// Starts the run for those who watch it, if anybody does.
-    #[inline]
-    pub(super) fn start(info: &Arc<NetInfo>, observers: &Observers) -> Option<Watched> {
-        if observers.is_empty() && !tracing::enabled!(target: "caffe2::net", Level::TRACE) {
-            return None;
-        }
+    fn start(info: &Arc<NetInfo>, observers: &Observers) -> Watched {
         observers.iter().for_each(|o| o.net_start(info));
         let span = tracing::trace_span!(target: "caffe2::net", "net", name = info.name);
         let dispatch = dispatcher::get_default(Dispatch::clone);
         let watch = Watch { info: Arc::clone(info), observers: Arc::clone(observers), span, dispatch };
-        Some(Watched { watch, ok: false })
+        Watched { watch, ok: false }
     }
 
-    /// Runs a node and tells those who watch.
-    pub(super) fn run(
+    /// Calls `run`, which runs the operator at `position`, and tells those who watch.
+    pub(crate) fn run<R, E>(
         &self,
         worker: usize,
-        node: &mut Node,
-        access: &mut BlobAccess<'_>,
-        run: &RunResources,
-    ) -> Result<(), OpError> {
-        let op = &self.info.ops[node.position as usize];
+        position: usize,
+        run: impl FnOnce() -> Result<R, E>,
+    ) -> Result<R, E> {
+        let op = &self.info.ops[position];
         let _net = self.span.enter();
         let _span = tracing::trace_span!(
             target: "caffe2::net", "operator", r#type = op.op_type, name = op.name, position = op.position, worker
@@ -60,7 +66,7 @@ impl Watch {
         .entered();
         let mut stop = OpStop { watch: self, worker, op, ok: false };
         self.observers.iter().for_each(|o| o.op_start_by(worker, &self.info, op));
-        let result = node.run(access, run);
+        let result = run();
         stop.ok = result.is_ok();
         result
     }

@@ -1,5 +1,6 @@
 //! Workspaces: blobs and nets by name.
 
+mod init;
 mod lost;
 mod table;
 #[cfg(test)]
@@ -11,14 +12,14 @@ use std::time::Duration;
 
 use caffe2_kernels::Threads;
 use caffe2_proto::{NetDef, OperatorDef, PlanDef};
-use caffe2_tensor::{MemoryBudget, Tensor};
+use caffe2_tensor::{Int8Tensor, MemoryBudget, Tensor};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::access::{BlobAccess, Host, Slot};
 use crate::blob::Blob;
 use crate::error::{Error, ErrorKind, OpLabel};
-use crate::infer::infer_net;
+use crate::infer::{BlobInfos, infer_net};
 use crate::io::RunResources;
 use crate::net::{Crew, MemoryReport, Net, build_net, build_operator, check_definition, describe_op_failure};
 use crate::observer::Observer;
@@ -285,6 +286,16 @@ impl Workspace {
         blob.tensor().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))
     }
 
+    /// The 8-bit tensor that a blob holds; it shares its storage with the blob until one of them is written.
+    ///
+    /// # Errors
+    /// When there is no such blob, or it holds no 8-bit tensor.
+    pub fn fetch_int8(&self, name: &str) -> Result<Int8Tensor, Error> {
+        let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
+        let int8 = blob.int8().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))?;
+        Ok(Int8Tensor { values: int8.values.clone().within(None), ..int8.clone() })
+    }
+
     /// The blob of that name, of the workspace itself or the nearest ancestor that has one.
     pub fn blob(&self, name: &str) -> Option<&Blob> {
         self.table.get(name).or_else(|| self.parent()?.blob(name))
@@ -453,7 +464,7 @@ impl Workspace {
         let label = || OpLabel::new(None, def);
         let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
         let (mut node, info) =
-            build_operator(def, None, &registry, &mut blobs, 0).map_err(|e| e.of_op(label()))?;
+            build_operator(def, None, None, &registry, &mut blobs, 0).map_err(|e| e.of_op(label()))?;
         let held = node.own_slots();
         blobs.commit(&held);
         self.run.stop.begin();
@@ -521,11 +532,16 @@ impl Workspace {
     }
 
     /// The bytes of the blobs that a net writes, as far as they follow from what there is.
-    fn inferred_sizes(&self, def: &NetDef, registry: &OpRegistry, net: &mut Net) -> HashMap<u32, u64> {
+    fn inferred_sizes(&self, def: &NetDef, registry: &Arc<OpRegistry>, net: &mut Net) -> HashMap<u32, u64> {
         let inputs = def.op.iter().flat_map(|op| &op.input);
-        let known = inputs.filter_map(|name| Some((name.clone(), self.blob(name)?.as_tensor()?.into())));
+        let mut known = BlobInfos::new();
+        for name in inputs {
+            if let Some(tensor) = self.blob(name).and_then(Blob::as_tensor) {
+                known.insert_tensor(name, tensor);
+            }
+        }
         // Of a net that cannot run nothing needs to be known: running it tells.
-        let inferred = infer_net(registry, def, &mut known.collect()).unwrap_or_default();
+        let inferred = infer_net(registry, def, &mut known).unwrap_or_default();
         let mut sizes = HashMap::new();
         net.each_node(&mut |node| {
             let Some(op) = inferred.get(node.position as usize) else { return };

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
-use caffe2::{NetDef, Tensor, Workspace, files};
+use caffe2::predictor::{KeepCodes, Pass as _};
+use caffe2::{EncodedNet, NetDef, Tensor, Workspace, files};
 
 use super::plan::Plan;
 use super::summary;
@@ -12,7 +13,12 @@ use crate::stdout;
 
 /// Runs the nets, and shows or writes what was asked for.
 pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
-    let Plan { init, net, feeds, fetch, output, threads, memory_limit, time_limit } = plan;
+    let Plan { mut init, mut net, feeds, fetch, output, threads, memory_limit, time_limit, expand_weights } =
+        plan;
+    if !expand_weights {
+        let mut none = EncodedNet::default();
+        KeepCodes.before_init(init.as_mut().unwrap_or(&mut none), &mut net)?;
+    }
     let mut workspace = Workspace::new();
     if let Some(threads) = threads {
         workspace.set_threads(threads);
@@ -23,9 +29,9 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     }
     workspace.set_time_limit(time_limit);
     if let Some(init) = init {
-        progress.net("running the init net", &init);
+        progress.init_net("running the init net", &init);
         let began = Instant::now();
-        workspace.run_net_once(&init)?;
+        workspace.run_init_net(init)?;
         workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
     }
     for (name, tensor) in feeds {

@@ -46,6 +46,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().try_map(parse_output))]
     pub(super) output: Option<PathBuf>,
 
+    /// Read the init net instead of mapping its file into memory
+    ///
+    /// A mapped file must not be changed or cut while the program runs. Short files, and those that are not on a local
+    /// disk, are read anyway.
+    #[arg(long)]
+    pub(super) no_mmap: bool,
+
     /// Threads that operators may use [default: all processors]
     ///
     /// Results do not depend on it.
@@ -56,11 +63,36 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", default_value = DEFAULT_LIMIT)]
     pub(super) memory_limit: ByteSize,
 
+    /// Make floats of weights that are stored as bytes before the net runs
+    ///
+    /// By default FC, FCTransposed, MatMul and Conv multiply by the bytes, which takes a quarter of the memory. Results
+    /// may differ in rounding.
+    #[arg(long)]
+    pub(super) expand_weights: bool,
+
     /// Seconds that the nets may run, such as 30 or 0.5 [default: as long as it takes]
     ///
     /// Looked at between operators; one that has begun is not interrupted.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(super) time_limit: Option<Duration>,
+}
+
+impl RunArgs {
+    /// What runs a net of files on feeds, all else as it is by default.
+    pub(in crate::commands) fn of_files(net: PathBuf, init: PathBuf, feeds: Vec<FeedArg>) -> RunArgs {
+        RunArgs {
+            net,
+            init: Some(init),
+            feeds,
+            fetch: Vec::new(),
+            output: None,
+            no_mmap: false,
+            expand_weights: false,
+            threads: None,
+            memory_limit: ByteSize(caffe2::operator::DEFAULT_MEMORY_LIMIT),
+            time_limit: None,
+        }
+    }
 }
 
 /// The limit of a new workspace.
@@ -87,7 +119,7 @@ Exit status: 0 on success, 1 on failure, 2 when the command line makes no sense.
 
 /// Where a feed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FeedArg {
+pub(crate) struct FeedArg {
     text: OsString,
 }
 
@@ -101,7 +133,8 @@ pub(super) enum FeedSource<'a> {
 }
 
 impl FeedArg {
-    fn parse(text: OsString) -> Result<FeedArg, String> {
+    /// The feed that a text on the command line names.
+    pub(in crate::commands) fn parse(text: OsString) -> Result<FeedArg, String> {
         match text.to_str().and_then(|t| t.split_once('=')) {
             Some(("", _)) => Err("there is no name before `=`; it goes NAME=FILE".into()),
             Some((_, "")) => Err("there is no file after `=`; it goes NAME=FILE".into()),

@@ -5,39 +5,43 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use caffe2::files::{Limits, NamedTensors};
-use caffe2::{ErrorKind, NetDef, OpRegistry, Workspace};
+use caffe2::files::{Limits, Mapping, NamedTensors};
+use caffe2::operator::check_definition;
+use caffe2::{EncodedNet, ErrorKind, NetDef, NetFacts, OpRegistry};
 
 use super::args::{FeedArg, FeedSource, RunArgs};
-use super::net_facts::NetFacts;
 use crate::names::nearest;
 use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) init: Option<NetDef>,
+pub(in crate::commands) struct Plan {
+    pub(super) init: Option<EncodedNet>,
     pub(super) net: NetDef,
-    pub(super) feeds: NamedTensors,
-    pub(super) fetch: Vec<String>,
+    pub(in crate::commands) feeds: NamedTensors,
+    pub(in crate::commands) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
     pub(super) threads: Option<usize>,
     pub(super) memory_limit: usize,
     pub(super) time_limit: Option<Duration>,
+    /// Whether weights stored as bytes are made floats before the net runs.
+    pub(super) expand_weights: bool,
 }
 
 /// The name of a net that has none.
 const NAMELESS: &str = "net";
 
 impl Plan {
-    pub(super) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
+    pub(in crate::commands) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
         if let Some(output) = &args.output {
             check_folder(output)?;
         }
         let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
         let net = read_net(&args.net, &limits, progress)?;
-        let init = args.init.as_deref().map(|path| read_net(path, &limits, progress)).transpose()?;
-        check_operator_types(args, init.as_ref(), &net)?;
+        let mapping = if args.no_mmap { Mapping::Never } else { Mapping::LocalFiles };
+        let open = |path| open_init_net(path, &limits, mapping, progress);
+        let init = args.init.as_deref().map(open).transpose()?;
+        check_operator_types(args, init.as_ref().map(EncodedNet::outline), &net)?;
         let feeds = read_feeds(&args.feeds, &limits, progress)?;
         let mut plan = Plan {
             init,
@@ -48,6 +52,7 @@ impl Plan {
             threads: args.threads.map(usize::from),
             memory_limit: args.memory_limit.0,
             time_limit: args.time_limit,
+            expand_weights: args.expand_weights,
         };
         plan.check_inputs(args.init.as_deref())?;
         plan.choose_outputs()?;
@@ -55,7 +60,7 @@ impl Plan {
     }
 
     /// Tells of what is odd and no mistake by itself.
-    pub(super) fn warn(&self) {
+    pub(in crate::commands) fn warn(&self) {
         let facts = NetFacts::new(&self.net);
         for (name, _) in &self.feeds {
             if facts.reads(name) || self.fetch.contains(name) {
@@ -96,7 +101,7 @@ impl Plan {
 
     /// Blobs that are there when the net starts.
     fn made_before(&self) -> impl Iterator<Item = &str> {
-        let by_init = self.init.iter().flat_map(|init| &init.op).flat_map(|op| &op.output);
+        let by_init = self.init.iter().flat_map(|init| &init.outline().op).flat_map(|op| &op.output);
         by_init.chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
     }
 
@@ -134,7 +139,7 @@ impl Plan {
         if self.feeds.iter().any(|(name, _)| name == blob) {
             return "which is fed".into();
         }
-        match self.init.as_ref().and_then(|init| NetFacts::new(init).writer(blob)) {
+        match self.init.as_ref().and_then(|init| NetFacts::new(init.outline()).writer(blob)) {
             Some(writer) => format!("written by {writer} of the init net"),
             None => "which the net reads".into(),
         }
@@ -146,7 +151,7 @@ fn quoted(names: Vec<&str>) -> String {
 }
 
 /// Looks at the folder of the output before long work is done for it.
-fn check_folder(output: &Path) -> Result<()> {
+pub(in crate::commands) fn check_folder(output: &Path) -> Result<()> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!(
@@ -158,11 +163,20 @@ fn check_folder(output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
+/// Reads a net, and gives it a name if it has none.
+pub(in crate::commands) fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
     progress.phase(&format!("reading {}", path.display()));
     let mut net = limits.read_net(path)?;
     net.name.get_or_insert_with(|| NAMELESS.into());
     tracing::debug!("{}: net `{}` with {} operators", path.display(), net.name(), net.op.len());
+    Ok(net)
+}
+
+fn open_init_net(path: &Path, limits: &Limits, mapping: Mapping, progress: &Progress) -> Result<EncodedNet> {
+    progress.phase(&format!("reading {}", path.display()));
+    let mut net = limits.open_net(path, mapping)?;
+    net.name_or(NAMELESS);
+    tracing::debug!("{}: net `{}` with {} operators", path.display(), net.outline().name(), net.len());
     Ok(net)
 }
 
@@ -176,13 +190,12 @@ fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> 
         if net.op.iter().all(|op| registry.schema(op.r#type()).is_some()) {
             continue;
         }
-        // Building the net lists all that is missing, and stops before anything is made.
-        match Workspace::new().create_net(net) {
+        match check_definition(net, &registry) {
             Err(error) if error.kind() == ErrorKind::NotRegistered => {
                 problems.push(format!("{}: {error}", path.display()));
             }
             Err(error) => bail!("{}: {error}", path.display()),
-            Ok(_) => {}
+            Ok(()) => {}
         }
     }
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }

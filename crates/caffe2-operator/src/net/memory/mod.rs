@@ -165,7 +165,7 @@ impl Operators {
             takes.extend_from_slice(node.wiring.takes());
             for &slot in node.wiring.output_slots() {
                 let Some(blob) = table.blobs().get(slot as usize) else { continue };
-                let tensor = blob.as_tensor();
+                let tensor = blob.elements();
                 let bytes = tensor.map_or(0, |tensor| tensor.byte_len() as u64);
                 let movable = blob.is_empty() || tensor.is_some_and(|tensor| tensor.own_buffer().is_some());
                 found.insert(slot, Found { bytes, movable });
