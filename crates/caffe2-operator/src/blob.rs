@@ -251,6 +251,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_goes_from_kind_to_kind() {
+        let bytes = || Tensor::from_slice([3], &[1u8, 2, 3]).unwrap();
+        let mut int8 = Blob::from(Int8Tensor { scale: 0.5, zero_point: 1, values: bytes() });
+        let (mut tensor, mut other) = (Blob::default(), Blob::from(Int8Tensor::default()));
+        let buffer = int8.elements().unwrap().as_bytes().unwrap().as_ptr();
+        assert_eq!(int8.hand_over(&mut tensor).unwrap(), 3);
+        assert!(!int8.is_written() && !tensor.is_written() && int8.as_int8().is_some());
+        assert_eq!(tensor.hand_over(&mut other).unwrap(), 0);
+        let values = &mut other.int8_or_default().values;
+        assert_eq!(values.overwrite::<u8, _>([3]).unwrap().as_ptr(), buffer);
+        let shared = other.share();
+        assert!(other.hand_over(&mut int8).is_err() && Blob::new("text").hand_over(&mut int8).is_err());
+        assert!(other.is_written() && shared.is_written() && !int8.is_written());
+    }
+
+    #[test]
     fn a_tensor_is_a_tensor_however_it_came() {
         let mut blob = Blob::new(Tensor::scalar(1.0f32).unwrap());
         assert!(blob.tensor().is_ok() && blob.with(|_: &Tensor| ()).is_ok());

@@ -86,7 +86,7 @@ impl Graph {
         let Graph(shared) = self;
         if workers < 2 || shared.nodes.len() < 2 {
             let mut in_order = shared.nodes.iter();
-            return in_order.try_for_each(|nodes| run_nodes(&mut *lock(nodes), access, || run, watch, 0));
+            return in_order.try_for_each(|nodes| run_nodes(&mut lock(nodes), access, || run, watch, 0));
         }
         *lock(&shared.outcome) = Outcome::default();
         let context = Run { resources: run.clone(), alone: run.alone(), watch: watch.cloned() };

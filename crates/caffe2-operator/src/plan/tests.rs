@@ -363,10 +363,10 @@ fn steps_with_workspaces_of_their_own_see_all_and_keep_nothing() {
             NetDef::new("take").op(add("fresh", "x", 0.0)),
             NetDef::new("adds").op(OperatorDef::new("Spread").input("x").outputs(["two", "three"])),
         ];
-        let step = |substeps| {
-            let plan =
-                PlanDef { network: network.clone(), execution_step: vec![substeps], ..PlanDef::default() };
-            plan
+        let step = |substeps| PlanDef {
+            network: network.clone(),
+            execution_step: vec![substeps],
+            ..PlanDef::default()
         };
         let inner = times(3, nets(&["count"]));
         let counts = own(steps(vec![nets(&["make"]), inner, nets(&["take", "adds"])]));

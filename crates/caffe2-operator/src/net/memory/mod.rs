@@ -64,6 +64,11 @@ impl Memory {
     pub(super) fn has_run(&mut self) {
         self.ran = true;
     }
+
+    /// Whether a run has shown sizes.
+    fn is_measured(&self) -> bool {
+        self.ran || self.plan.as_ref().is_some_and(|plan| plan.measured)
+    }
 }
 
 impl Net {
@@ -88,9 +93,9 @@ impl Net {
     #[cold]
     fn revise_memory(&mut self, table: &mut BlobTable) {
         let news = self.learn_from_run(table);
+        let measured = self.memory.is_measured();
         let Memory { plan, ran, .. } = &mut self.memory;
         let version = table.version();
-        let measured = *ran || plan.as_ref().is_some_and(|plan| plan.measured);
         let ran = std::mem::take(ran);
         match plan {
             Some(plan)
@@ -139,8 +144,10 @@ impl Net {
 
     /// What blobs take, each by itself and when they share memory.
     pub(crate) fn memory_report(&mut self, table: &BlobTable) -> MemoryReport {
-        for (slot, found) in self.operators.measure(table) {
-            self.memory.sizes.insert(slot, found.bytes);
+        if self.memory.is_measured() {
+            for (slot, found) in self.operators.measure(table) {
+                self.memory.sizes.insert(slot, found.bytes);
+            }
         }
         let mut nodes = self.operators.take();
         let distribution = Distribution::new(&mut nodes, self.operators.is_graph(), &self.memory, table);

@@ -4,7 +4,8 @@ use super::written::KeptBlob;
 
 /// What the blobs that a net writes take, each by itself and when they share memory.
 ///
-/// Sizes are those of the last run; a net that never ran has none. The memory that operators keep for
+/// Sizes are those of the last run. Of a net that never ran they are inferred if it shares memory, else unknown, which
+/// counts as nothing. The memory that operators keep for
 /// themselves, and the blobs that the net only reads, such as weights, do not count.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
