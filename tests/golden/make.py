@@ -16,7 +16,8 @@ The cases are written down in make/*.py.  A family of operators defines
         yield name, op(...), {blob: array}, dict(option=...)  # with options
 
 `op` is Caffe2's own core.CreateOperator and `rng` a seeded numpy RandomState.
-Options: note, fetch, tolerance, diverges, ours (see README.md, "meta.json").
+Options: note, fetch, tolerance, diverges, ours (see README.md, "meta.json"); stored, an operator of this project that does
+at once what the operators do, which is stored in their place.
 
 Every case runs twice in a process of its own, with fresh memory filled with a
 different pattern each time.  A case that crashes Caffe2, or whose result
@@ -205,7 +206,8 @@ def our_contents(ours, fetch):
     return result
 
 
-def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, diverges='', ours=None):
+def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, diverges='', ours=None,
+               stored=None):
     ops = ops if isinstance(ops, list) else [ops]
     for o in ops:
         o.ClearField('debug_info')
@@ -213,6 +215,9 @@ def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, di
     (given, given_int8), (result, result_int8), error = run_twice(ops, inputs, fetch)
     if not diverges and bool(error) != name.startswith('refuses_'):
         raise RuntimeError('the name says otherwise than Caffe2: ' + (error or 'accepted'))
+    if stored is not None:
+        stored.ClearField('debug_info')
+        ops = [stored]
     folder = os.path.join(root, ops[-1].type, name)
     if os.path.exists(folder):
         raise RuntimeError('two cases of this name')

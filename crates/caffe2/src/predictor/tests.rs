@@ -339,7 +339,10 @@ fn passes_are_applied_unless_left_out() {
     let predictor = options().without_pass("renames").build(init().into(), predict()).unwrap();
     assert_eq!(y(&predictor.run(&zero()).unwrap()), [0.5]);
     let unknown = options().without_pass("rename").build(init().into(), predict()).unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no pass `rename`; there are keep_codes, renames");
+    assert_eq!(
+        unknown.to_string(),
+        "there is no pass `rename`; there are keep_codes, fold_constants, fuse, renames"
+    );
 }
 
 #[test]
