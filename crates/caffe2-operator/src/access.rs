@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
 
@@ -103,17 +104,54 @@ pub(crate) struct BlobAccess<'w> {
     own: *mut Blob,
     own_len: usize,
     ancestors: &'w [&'w [Blob]],
+    names: Option<Names<'w>>,
     exclusive: PhantomData<&'w mut [Blob]>,
 }
 
+/// The workspace's own blobs by name.
+#[derive(Clone, Copy)]
+struct Names<'w> {
+    known: &'w HashMap<Arc<str>, u32>,
+    new: &'w NewBlobs,
+}
+
+/// Blobs that get slots once the run is done: their names were not known before.
+pub(crate) type NewBlobs = Mutex<Vec<(String, Blob)>>;
+
 impl<'w> BlobAccess<'w> {
     pub(crate) fn new(own: &'w mut [Blob], ancestors: &'w [&'w [Blob]]) -> BlobAccess<'w> {
-        BlobAccess { own: own.as_mut_ptr(), own_len: own.len(), ancestors, exclusive: PhantomData }
+        BlobAccess {
+            own: own.as_mut_ptr(),
+            own_len: own.len(),
+            ancestors,
+            names: None,
+            exclusive: PhantomData,
+        }
+    }
+
+    /// The same access, by name too.
+    pub(crate) fn by_name(self, known: &'w HashMap<Arc<str>, u32>, new: &'w NewBlobs) -> BlobAccess<'w> {
+        BlobAccess { names: Some(Names { known, new }), ..self }
     }
 
     /// The same access, for as long as `self` is not used.
     pub(crate) fn reborrow(&mut self) -> BlobAccess<'_> {
-        BlobAccess { own: self.own, own_len: self.own_len, ancestors: self.ancestors, exclusive: PhantomData }
+        let BlobAccess { own, own_len, ancestors, names, exclusive } = *self;
+        BlobAccess { own, own_len, ancestors, names, exclusive }
+    }
+
+    /// Replaces the content of the workspace's own blob of this name, between the runs of operators. One that
+    /// does not exist yet is there when the run is done.
+    pub(crate) fn put(&mut self, name: &str, blob: Blob) {
+        let Some(names) = self.names else { return };
+        match names.known.get(name) {
+            Some(&index) if (index as usize) < self.own_len => {
+                // SAFETY: the index is within the blobs, which are borrowed exclusively for 'w; `self` is borrowed
+                // mutably, so there are no borrows of an operator.
+                unsafe { *self.own.add(index as usize) = blob };
+            }
+            _ => names.new.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), blob)),
+        }
     }
 
     /// The borrows of one operator. There is one at a time, since it borrows `self` mutably.

@@ -4,7 +4,8 @@ use caffe2_proto::{NetDef, OperatorDef};
 use hashbrown::HashMap;
 
 use crate::access::{BlobAccess, Wiring};
-use crate::io::RunResources;
+use crate::blob::Blob;
+use crate::io::{OpIo, RunResources};
 use crate::net::Net;
 use crate::registry::OpRegistry;
 use crate::{ArgError, Args, OpError, OpSchema};
@@ -177,6 +178,18 @@ impl ControlIo<'_> {
         self.run.stop.check()?;
         let failed = |error| OpError::nested(sub.argument, error);
         sub.net.run(&mut self.access, self.run).map_err(failed)
+    }
+
+    /// Inputs and outputs, as any operator has them.
+    pub fn op_io(&mut self) -> OpIo<'_> {
+        OpIo::new(self.access.borrow(self.wiring), self.run)
+    }
+
+    /// Puts a value into the workspace's own blob of this name, be it an output or not: for operators that learn from
+    /// their input which blobs they make. Where there is no such blob yet, it is there when the run is done, which
+    /// is soon enough: nothing that runs meanwhile can have been built to read it.
+    pub fn put(&mut self, name: &str, value: impl Into<Blob>) {
+        self.access.put(name, value.into());
     }
 
     /// The only element of input `index`, a tensor of `bool`.

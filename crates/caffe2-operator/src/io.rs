@@ -10,6 +10,7 @@ use caffe2_tensor::{DataType, Element, IntoShape, MemoryBudget, Shape, Tensor};
 use crate::OpError;
 use crate::access::Borrows;
 use crate::blob::Blob;
+use crate::folder::Folder;
 use crate::stop::StopRules;
 
 /// The inputs and outputs of one run of an operator.
@@ -29,6 +30,8 @@ pub(crate) struct RunResources {
     pub(crate) threads: Threads,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) stop: StopRules,
+    /// Where operators may use files.
+    pub(crate) folder: Option<Arc<Folder>>,
 }
 
 impl<'a> OpIo<'a> {
@@ -53,6 +56,23 @@ impl<'a> OpIo<'a> {
     #[inline]
     pub fn threads(&self) -> &'a Threads {
         &self.run.threads
+    }
+
+    /// The budget that the memory of blobs is charged to. Outputs that are taken here are charged already.
+    pub fn memory(&self) -> &'a Arc<MemoryBudget> {
+        &self.run.budget
+    }
+
+    /// The folder that operators may use files in.
+    ///
+    /// # Errors
+    /// When there is none, as long as nobody allows one.
+    pub fn folder(&self) -> Result<&'a Folder, OpError> {
+        self.run.folder.as_deref().ok_or_else(|| {
+            OpError::Other(
+                "files are not allowed; allow a folder (`--allow-io DIR`, `Workspace::allow_files`)".into(),
+            )
+        })
     }
 
     /// The tensor of input `index`; it may be unwritten.
@@ -107,6 +127,14 @@ impl<'a> OpIo<'a> {
             [bytes] => Ok(bytes),
             many => Err(OpError::input(index, format!("expected exactly one string, found {}", many.len()))),
         }
+    }
+
+    /// The blob of input `index`, whatever it holds.
+    ///
+    /// # Errors
+    /// [`OpError::Missing`] and [`OpError::Taken`], as [`OpIo::input`].
+    pub fn input_blob(&self, index: usize) -> Result<&'a Blob, OpError> {
+        self.borrows.input(index)
     }
 
     /// Calls `read` with the value of input `index`, for blobs that are no tensors.

@@ -5,7 +5,7 @@ mod table;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use caffe2_kernels::Threads;
@@ -13,9 +13,10 @@ use caffe2_proto::{NetDef, OperatorDef, PlanDef};
 use caffe2_tensor::{MemoryBudget, Tensor};
 use smallvec::SmallVec;
 
-use crate::access::BlobAccess;
+use crate::access::{BlobAccess, NewBlobs};
 use crate::blob::Blob;
 use crate::error::{Error, ErrorKind, OpLabel};
+use crate::folder::Folder;
 use crate::io::RunResources;
 use crate::net::{Net, build_net, build_operator, check_definition, describe_op_failure};
 use crate::observer::Observer;
@@ -96,6 +97,7 @@ impl Workspace {
                 threads: Threads::all(),
                 budget: MemoryBudget::new(DEFAULT_MEMORY_LIMIT),
                 stop: StopRules::default(),
+                folder: None,
             },
         }
     }
@@ -151,6 +153,18 @@ impl Workspace {
     /// How long a run may take.
     pub fn time_limit(&self) -> Option<Duration> {
         self.run.stop.time_limit
+    }
+
+    /// Lets operators such as `Load` and `Save` use files in this folder, and in no other place. Their paths are
+    /// relative to it, as they are to the root folder of a Caffe2 workspace. A new workspace allows none: what
+    /// a net from elsewhere may read and write is for its user to say.
+    pub fn allow_files(&mut self, folder: Folder) {
+        self.run.folder = Some(Arc::new(folder));
+    }
+
+    /// The folder that operators may use files in.
+    pub fn allowed_files(&self) -> Option<&Folder> {
+        self.run.folder.as_deref()
     }
 
     /// The token that ends runs of this workspace and of those that are made from it with [`Workspace::child`].
@@ -342,11 +356,11 @@ impl Workspace {
 
     /// Runs a net as a part of the run that is going on.
     pub(crate) fn go_on_with_net(&mut self, name: &str) -> Result<(), Error> {
-        let ancestors = ancestors(self.parent.as_deref());
-        let Some(net) = self.nets.get_mut(name) else {
+        let Workspace { nets, table, parent, run, .. } = self;
+        let Some(net) = nets.get_mut(name) else {
             return Err(Error::new(ErrorKind::Net, format!("there is no net `{name}`")));
         };
-        net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
+        with_access(table, parent.as_deref(), |access| net.run(access, run))
     }
 
     /// Builds a net, runs it and drops it; it needs no name.
@@ -356,10 +370,8 @@ impl Workspace {
     pub fn run_net_once(&mut self, def: &NetDef) -> Result<(), Error> {
         let mut net = self.build(def)?;
         self.run.stop.begin();
-        let result = {
-            let ancestors = ancestors(self.parent.as_deref());
-            net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
-        };
+        let Workspace { table, parent, run, .. } = self;
+        let result = with_access(table, parent.as_deref(), |access| net.run(access, run));
         self.release(net);
         result
     }
@@ -377,12 +389,11 @@ impl Workspace {
         let held = node.own_slots();
         blobs.commit(&held);
         self.run.stop.begin();
-        let result = {
-            let ancestors = ancestors(self.parent.as_deref());
-            let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
-            let result = node.run(&mut access, &self.run);
-            result.map_err(|e| describe_op_failure(&info, &node.wiring, e, &mut access).of_op(label()))
-        };
+        let Workspace { table, parent, run, .. } = self;
+        let result = with_access(table, parent.as_deref(), |access| {
+            let result = node.run(access, run);
+            result.map_err(|e| describe_op_failure(&info, &node.wiring, e, access).of_op(label()))
+        });
         for at in held {
             self.table.release(at);
         }
@@ -423,6 +434,21 @@ impl Workspace {
             self.table.release(at);
         }
     }
+}
+
+/// Runs something on the blobs of a workspace and its ancestors. Blobs that operators put under new names are
+/// there once it is done.
+fn with_access<R>(
+    table: &mut BlobTable,
+    parent: Option<&Workspace>,
+    run: impl FnOnce(&mut BlobAccess<'_>) -> R,
+) -> R {
+    let (ancestors, new) = (ancestors(parent), NewBlobs::default());
+    let result = run(&mut table.access(&ancestors, &new));
+    new.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().for_each(|(name, blob)| {
+        table.put(&name, blob);
+    });
+    result
 }
 
 /// The blobs of the parent, its parent and so on.

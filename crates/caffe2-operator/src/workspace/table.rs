@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::Workspace;
-use crate::access::Slot;
+use crate::access::{BlobAccess, NewBlobs, Slot};
 use crate::blob::Blob;
 use crate::control::MAX_NESTING;
 
@@ -41,6 +41,11 @@ impl BlobTable {
 
     pub(crate) fn blobs(&self) -> &[Blob] {
         &self.blobs
+    }
+
+    /// Access to the blobs, by slot and by name.
+    pub(crate) fn access<'w>(&'w mut self, ancestors: &'w [&'w [Blob]], new: &'w NewBlobs) -> BlobAccess<'w> {
+        BlobAccess::new(&mut self.blobs, ancestors).by_name(&self.names, new)
     }
 
     pub(crate) fn blobs_mut(&mut self) -> &mut [Blob] {
