@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `.pb`, `.pbtxt` net | a [`NetDef`] in binary or text form | [`read_net`] | |
 //! | `.npz` | named arrays of NumPy | [`read_tensors`], [`npz`] | [`write_tensors`], [`npz`] |
+//! | `.minidb` | named blobs, Caffe2's database | [`read_tensors`], [`minidb`], [`PredictorFile`] | [`write_tensors`], [`minidb`], [`PredictorExport`] |
 //! | `.npy` | one array of NumPy | [`read_tensor`], [`npy`] | [`npy`] |
 //! | `.pb` tensors | named tensors, Caffe2's `TensorProtos` | [`read_tensors`], [`tensor_protos`] | [`write_tensors`], [`tensor_protos`] |
 //!
@@ -27,17 +28,20 @@
 
 mod atomic;
 mod error;
+pub mod minidb;
 pub mod npy;
 pub mod npz;
+mod predictor;
 pub mod tensor_protos;
 
 use std::{collections::HashSet, fs::File, io::Read as _, path::Path};
 
-use caffe2_operator::DEFAULT_MEMORY_LIMIT;
+use caffe2_operator::{Blob, DEFAULT_MEMORY_LIMIT};
 use caffe2_proto::{Caffe2Message as _, FileKind, NetDef, WireLimits, sniff};
 use caffe2_tensor::Tensor;
 
 pub use error::{FileError, FileErrorKind};
+pub use predictor::{PredictorExport, PredictorFile};
 
 /// Tensors with their names, in the order of the file.
 pub type NamedTensors = Vec<(String, Tensor)>;
@@ -72,7 +76,7 @@ pub fn read_net(path: impl AsRef<Path>) -> Result<NetDef, FileError> {
     Limits::default().read_net(path)
 }
 
-/// Reads named tensors from an `.npz` or `TensorProtos` file, with the default [`Limits`].
+/// Reads named tensors from an `.npz`, `TensorProtos` or `.minidb` file, with the default [`Limits`].
 ///
 /// # Errors
 /// When the file cannot be read, is of another kind or broken, or a tensor in it has no name: arrays of
@@ -90,7 +94,7 @@ pub fn read_tensor(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
     Limits::default().read_tensor(path)
 }
 
-/// Writes named tensors as the extension says, whole or not at all: `.npz`, or `.pb` for `TensorProtos`.
+/// Writes named tensors as the extension says, whole or not at all: `.npz`, `.pb` for `TensorProtos`, or `.minidb`.
 ///
 /// # Errors
 /// When the extension is another, two tensors have the same name, the format cannot hold a tensor, or the
@@ -103,6 +107,10 @@ pub fn write_tensors<S: AsRef<str>>(
     match TensorFormat::of(path)? {
         TensorFormat::Npz => npz::write(path, tensors),
         TensorFormat::TensorProtos => tensor_protos::write(path, tensors),
+        TensorFormat::MiniDb => {
+            let blobs: Vec<_> = tensors.iter().map(|(_, tensor)| Blob::from(tensor.clone())).collect();
+            minidb::write(path, tensors.iter().map(|(name, _)| name.as_ref()).zip(&blobs))
+        }
     }
 }
 
@@ -114,6 +122,8 @@ pub enum TensorFormat {
     Npz,
     /// `.pb`.
     TensorProtos,
+    /// `.minidb`.
+    MiniDb,
 }
 
 impl TensorFormat {
@@ -125,11 +135,12 @@ impl TensorFormat {
         match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
             Some("npz") => Ok(TensorFormat::Npz),
             Some("pb") => Ok(TensorFormat::TensorProtos),
+            Some("minidb") => Ok(TensorFormat::MiniDb),
             found => {
                 let found = found.map_or("no extension".into(), |e| format!("the extension .{e}"));
                 let message = format!("{found} tells no format that tensors are written in");
                 Err(FileError::new(FileErrorKind::Unsupported, message)
-                    .help("use .npz (NumPy) or .pb (TensorProtos)")
+                    .help("use .npz (NumPy), .pb (TensorProtos) or .minidb")
                     .in_file(path))
             }
         }
@@ -140,6 +151,7 @@ impl TensorFormat {
 enum Container {
     Npy,
     Npz,
+    MiniDb,
     /// Or something else, which its reader tells.
     Message,
 }
@@ -154,6 +166,7 @@ impl Container {
             return Ok(match path.extension().and_then(|e| e.to_str()) {
                 Some("npy") => Container::Npy,
                 Some("npz") => Container::Npz,
+                Some("minidb") => Container::MiniDb,
                 _ => Container::Message,
             });
         }
@@ -162,6 +175,7 @@ impl Container {
         Ok(match start {
             start if start.starts_with(npy::MAGIC) => Container::Npy,
             start if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") => Container::Npz,
+            _ if minidb::is_one(path) => Container::MiniDb,
             _ => Container::Message,
         })
     }
@@ -189,6 +203,7 @@ impl Limits {
                 return Err(nameless(message.into()).help("give it one: NAME=FILE"));
             }
             Container::Npz => npz::read(path, self)?,
+            Container::MiniDb => minidb::read_tensors(path, self)?,
             Container::Message => self.read_message(path)?,
         };
         match tensors.iter().position(|(name, _)| name.is_empty()) {
@@ -206,6 +221,7 @@ impl Limits {
         let mut tensors = match Container::of(path)? {
             Container::Npy => return npy::read(path, self),
             Container::Npz => npz::read(path, self)?,
+            Container::MiniDb => minidb::read_tensors(path, self)?,
             Container::Message => self.read_message(path)?,
         };
         match (tensors.pop(), tensors.len()) {

@@ -38,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 pub mod files;
+mod parameters;
 
 /// The operator framework, all of it.
 pub use caffe2_operator as operator;
@@ -53,6 +54,8 @@ pub use caffe2_operator::{
 pub use caffe2_proto::{Argument, Caffe2Message, NetDef, OperatorDef, ProtoError, WireLimits};
 pub use caffe2_tensor::{DataType, Element, MemoryBudget, Shape, Tensor, TensorError, f16};
 
+pub use parameters::{fill_net, outputs_of, placeholders};
+
 // A crate whose name stands nowhere in the code is not linked, and its operators are missing then.
 use caffe2op_accuracy as _;
 use caffe2op_activation as _;
@@ -63,6 +66,7 @@ use caffe2op_control as _;
 use caffe2op_conv as _;
 use caffe2op_convtranspose as _;
 use caffe2op_copy as _;
+use caffe2op_db as _;
 use caffe2op_dequant as _;
 use caffe2op_dropout as _;
 use caffe2op_elementwise as _;
