@@ -199,6 +199,8 @@ fn memory_is_bounded_by_the_workspace_and_by_the_file() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// However a database is cut or changed, loading it ends with blobs or an error.
     #[test]
     fn damaged_databases_never_panic(
