@@ -1,6 +1,12 @@
 //! The subcommands: one module each, with its arguments and how it runs.
 
+mod check;
+mod completions;
+mod convert;
+mod draw;
+mod inspect;
 mod ops;
+mod predict;
 mod run;
 
 use clap::Subcommand;
@@ -9,7 +15,13 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(run::RunArgs),
+    Predict(predict::PredictArgs),
+    Inspect(inspect::InspectArgs),
+    Check(check::CheckArgs),
+    Draw(draw::DrawArgs),
+    Convert(convert::ConvertArgs),
     Ops(ops::OpsArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 impl Command {
@@ -17,7 +29,13 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Command::Run(args) => run::run(&args),
+            Command::Predict(args) => predict::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Draw(args) => draw::run(&args),
+            Command::Convert(args) => convert::run(&args),
             Command::Ops(args) => ops::run(&args),
+            Command::Completions(args) => completions::run(&args),
         }
     }
 }

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 
 use crate::access::{BlobAccess, Wiring};
 use crate::blob::Blob;
+use crate::infer::BlobInfos;
 use crate::io::{OpIo, RunResources};
 use crate::net::Net;
 use crate::registry::OpRegistry;
@@ -115,6 +116,13 @@ impl<'a> SubNet<'a> {
     /// is a blob of its own, which keeps its content from run to run.
     pub fn with_bindings(self, bindings: impl IntoIterator<Item = (String, String)>) -> SubNet<'a> {
         SubNet { bindings: Some(bindings.into_iter().collect()), ..self }
+    }
+
+    /// What is known of the blobs that this net sees, from what is known around it.
+    pub(crate) fn known_within(&self, around: &BlobInfos) -> BlobInfos {
+        let Some(bindings) = &self.bindings else { return around.clone() };
+        let inner = |(inner, outer): (&String, &String)| Some((inner.clone(), around.get(outer)?.clone()));
+        bindings.iter().filter_map(inner).collect()
     }
 
     /// What a name of this net is called in the net around it, if that knows it.

@@ -59,6 +59,7 @@ mod broadcast;
 mod catalog;
 mod control;
 mod cost;
+mod diagnose;
 mod dispatch;
 mod error;
 mod folder;
@@ -93,6 +94,7 @@ pub use caffe2_tensor::{
 };
 pub use control::{ControlIo, ControlOperator, ControlOperatorType, SubNet};
 pub use cost::{Cost, CostContext};
+pub use diagnose::{Diagnosis, diagnose_net};
 pub use error::{Error, ErrorKind, OpLabel};
 pub use folder::{Folder, FolderError};
 pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};

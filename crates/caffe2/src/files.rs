@@ -114,6 +114,31 @@ pub fn write_tensors<S: AsRef<str>>(
     }
 }
 
+/// Writes a file with this content, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written; what was there before is as it was.
+pub fn write_bytes(path: impl AsRef<Path>, content: &[u8]) -> Result<(), FileError> {
+    use std::io::Write as _;
+    atomic::write(path.as_ref(), |file| {
+        file.write_all(content).map_err(|e| FileError::io(e, "cannot be written"))
+    })
+}
+
+/// What a file is, told from its content.
+///
+/// # Errors
+/// When the file cannot be read, or is longer than the limits allow.
+pub fn kind_of(path: impl AsRef<Path>, limits: &Limits) -> Result<FileKind, FileError> {
+    let path = path.as_ref();
+    Ok(match Container::of(path)? {
+        Container::Npy => FileKind::Npy,
+        Container::Npz => FileKind::Zip,
+        Container::MiniDb => FileKind::MiniDb,
+        Container::Message => sniff(&caffe2_proto::read_file(path, limits.wire.max_bytes)?),
+    })
+}
+
 /// The formats that [`write_tensors`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

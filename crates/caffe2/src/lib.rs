@@ -31,6 +31,7 @@
 //! - [`Workspace`] holds blobs and nets by name, and runs them; [`Tensor`] is what most blobs are.
 //! - [`NetDef`] and [`OperatorDef`] are definitions: [read](files::read_net) from files, or built as above.
 //! - [`files`] has nets, NumPy's `.npz` and `.npy`, and Caffe2's `TensorProtos`.
+//! - [`inspect`] tells what a net is made of and what it takes, without running it.
 //! - [`OpRegistry`] tells which operators there are, and [`OpSchema`] what each takes.
 //! - [`Operator`] and [`OperatorType`] are for operators of your own, as [`operator`] shows.
 //!
@@ -38,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 pub mod files;
+pub mod inspect;
 mod parameters;
 
 /// The operator framework, all of it.

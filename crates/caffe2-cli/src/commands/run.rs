@@ -6,7 +6,9 @@ mod net_facts;
 mod plan;
 mod summary;
 
+pub(crate) use act::prepare;
 pub(crate) use args::RunArgs;
+pub(crate) use plan::allowed_folder;
 
 use plan::Plan;
 

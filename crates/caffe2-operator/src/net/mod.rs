@@ -15,8 +15,8 @@ use crate::observer::Observer;
 use crate::op_error::OpError;
 use crate::operator::Operator;
 
-pub(crate) use build::{build_net, build_operator};
-pub(crate) use check::check_definition;
+pub(crate) use build::{argument_error, build_net, build_operator, device_of};
+pub(crate) use check::{check_definition, definition_problems};
 
 /// What is known of a net: its name and type, and its operators in order.
 #[derive(Debug)]
@@ -256,21 +256,7 @@ pub(crate) fn describe_op_failure(
     cause: OpError,
     access: &mut BlobAccess<'_>,
 ) -> Error {
-    let blob = cause.blob().and_then(|(output, index)| {
-        let names = if output { &op.outputs } else { &op.inputs };
-        Some((if output { "output" } else { "input" }, index, names.get(index)?))
-    });
-    let message = match blob {
-        Some((what, index, name)) => {
-            let text = cause.to_string();
-            let plain = format!("{what} {index}");
-            match text.strip_prefix(&plain) {
-                Some(rest) => format!("{plain} `{name}`{rest}"),
-                None => text,
-            }
-        }
-        None => cause.to_string(),
-    };
+    let message = cause.with_names(&op.inputs, &op.outputs);
     let inputs: Vec<_> = op
         .inputs
         .iter()

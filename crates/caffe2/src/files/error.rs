@@ -73,7 +73,7 @@ impl FileError {
     }
 
     /// Names the file, unless that is known already.
-    pub(crate) fn in_file(mut self, path: &Path) -> Self {
+    pub fn in_file(mut self, path: &Path) -> Self {
         self.0.path.get_or_insert_with(|| path.to_owned());
         self
     }

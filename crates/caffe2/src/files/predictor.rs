@@ -40,11 +40,14 @@ mod export;
 
 pub use export::PredictorExport;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use caffe2_db::minidb::{Reader, Source};
-use caffe2_operator::{Blob, DEFAULT_MEMORY_LIMIT, Shape, Workspace, blob_name_of_key};
+use caffe2_operator::{
+    Blob, DEFAULT_MEMORY_LIMIT, Shape, TensorInfo, Workspace, blob_name_of_key, data_type_from_proto,
+};
 use caffe2_proto::{Caffe2Message as _, MetaNetDef, NetDef, PredictorConsts};
 use caffe2op_db::DbReader;
 
@@ -65,6 +68,15 @@ pub struct PredictorFile {
 enum Content {
     File(PathBuf),
     Memory(Bytes),
+}
+
+impl Content {
+    fn records(&self) -> Result<Reader<Box<dyn Source>>, FileError> {
+        Ok(match self {
+            Content::File(path) => Reader::open(path)?.boxed(),
+            Content::Memory(bytes) => Reader::from_bytes(bytes.clone()).boxed(),
+        })
+    }
 }
 
 impl PredictorFile {
@@ -110,11 +122,7 @@ impl PredictorFile {
     }
 
     fn new(content: Content, model: Option<&str>, limits: &Limits) -> Result<PredictorFile, FileError> {
-        let mut records = match &content {
-            Content::File(path) => Reader::open(path)?.boxed(),
-            Content::Memory(bytes) => Reader::from_bytes(bytes.clone()).boxed(),
-        };
-        let meta = read_meta(&mut records, limits)?;
+        let meta = read_meta(&mut content.records()?, limits)?;
         PredictorFile::of(meta, content, model)
     }
 
@@ -190,6 +198,31 @@ impl PredictorFile {
         let net = self.net(PredictorConsts::default().predict_init_net_type())?;
         let fill = net.op.iter().find(|op| op.r#type() == "ConstantFill" && op.output == [input])?;
         Shape::from_i64s(&fill.argument("shape")?.ints).ok().filter(|shape| shape.numel() > 0)
+    }
+
+    /// The parameters that the file holds, each with its type and shape: of these, no values are kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn parameter_infos(&self, limits: &Limits) -> Result<Vec<(String, TensorInfo)>, FileError> {
+        let mut records = self.content.records()?;
+        let mut infos: Vec<(String, TensorInfo)> = Vec::new();
+        let mut seen = HashSet::new();
+        while let Some(key) = records.next_key()? {
+            let name = blob_name_of_key(key).to_owned();
+            if name == PredictorConsts::default().meta_net_def() || !seen.insert(name.clone()) {
+                continue;
+            }
+            let info = match minidb::message(&mut records, limits)?.tensor {
+                Some(tensor) => TensorInfo {
+                    data_type: data_type_from_proto(i64::from(tensor.data_type.unwrap_or(1))).ok(),
+                    shape: Shape::from_i64s(&tensor.dims).ok(),
+                },
+                None => TensorInfo::unknown(),
+            };
+            infos.push((name, info));
+        }
+        Ok(infos)
     }
 
     /// Has a workspace ready for [`PredictorFile::predict_net`]: runs the nets that load the parameters and make the inputs,

@@ -7,12 +7,13 @@ use caffe2::{NetDef, Tensor, Workspace, files};
 
 use super::plan::Plan;
 use super::summary;
+use crate::model::{Model, Parameters};
 use crate::progress::Progress;
 use crate::stdout;
 
 /// Runs the nets, and shows or writes what was asked for.
 pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
-    let Plan { init, net, feeds, fetch, output, threads, memory_limit, time_limit } = plan;
+    let Plan { model, feeds, fetch, output, threads, memory_limit, time_limit, folder, json } = plan;
     let mut workspace = Workspace::new();
     if let Some(threads) = threads {
         workspace.set_threads(threads);
@@ -21,22 +22,22 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     if let Some(observer) = progress.observer() {
         workspace.observe_new_nets(observer);
     }
-    workspace.set_time_limit(time_limit);
-    if let Some(init) = init {
-        progress.net("running the init net", &init);
-        let began = Instant::now();
-        workspace.run_net_once(&init)?;
-        workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
+    if let Some(folder) = folder {
+        workspace.allow_files(folder);
     }
+    workspace.set_time_limit(time_limit);
+    let began = Instant::now();
+    prepare(&mut workspace, &model, &progress)?;
+    workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
     for (name, tensor) in feeds {
         workspace.feed(&name, tensor);
     }
-    progress.net("running the net", &net);
-    run(&mut workspace, &net)?;
+    progress.net("running the net", &model.net);
+    run(&mut workspace, &model.net)?;
     match output {
         None => {
             progress.finish();
-            show(&workspace, &fetch)
+            show(&workspace, &fetch, json)
         }
         Some(path) => {
             progress.phase(&format!("writing {}", path.display()));
@@ -59,19 +60,42 @@ fn remaining(limit: usize, feeds: &[(String, Tensor)]) -> Result<usize> {
         .ok_or_else(|| anyhow!("the feeds take {fed} bytes, and --memory-limit allows {limit}; raise it"))
 }
 
+/// Makes the parameters.
+pub(crate) fn prepare(workspace: &mut Workspace, model: &Model, progress: &Progress) -> Result<()> {
+    match &model.before {
+        Parameters::Unknown => {}
+        Parameters::Init { net, .. } => {
+            progress.net("running the init net", net);
+            workspace.run_net_once(net)?;
+        }
+        Parameters::Predictor(file) => {
+            progress.phase("loading the parameters");
+            file.load_into(workspace)?;
+        }
+    }
+    Ok(())
+}
+
 fn run(workspace: &mut Workspace, net: &NetDef) -> Result<()> {
     let name = workspace.create_net(net)?.info().name().to_owned();
     workspace.run_net(&name)?;
     Ok(())
 }
 
-fn show(workspace: &Workspace, fetch: &[String]) -> Result<()> {
+fn show(workspace: &Workspace, fetch: &[String], json: bool) -> Result<()> {
+    let blob = |name: &String| match workspace.blob(name) {
+        Some(blob) => Ok((name.clone(), blob)),
+        None => bail!("there is no blob `{name}` after the run"),
+    };
+    let blobs = fetch.iter().map(blob).collect::<Result<Vec<_>>>()?;
+    if json {
+        let described = blobs.iter().map(|(name, blob)| summary::json(name, blob));
+        let described = described.collect::<Result<Vec<_>, _>>()?;
+        return stdout::print(format!("{:#}\n", serde_json::Value::from(described)).as_bytes());
+    }
     let mut text = Vec::new();
-    for name in fetch {
-        let Some(blob) = workspace.blob(name) else {
-            bail!("there is no blob `{name}` after the run");
-        };
-        summary::write(&mut text, name, blob)?;
+    for (name, blob) in blobs {
+        summary::write(&mut text, &name, blob)?;
     }
     stdout::print(&text)
 }

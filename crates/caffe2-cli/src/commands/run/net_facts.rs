@@ -50,17 +50,6 @@ impl<'a> NetFacts<'a> {
         self.inputs.iter().map(|&(name, _)| name).chain(self.writers.keys().copied())
     }
 
-    /// What the net is there to compute: its external outputs, or what its operators write and none reads.
-    pub(super) fn outputs(&self) -> Vec<String> {
-        if !self.net.external_output.is_empty() {
-            return self.net.external_output.clone();
-        }
-        let mut seen: HashSet<&str> =
-            self.net.op.iter().flat_map(|op| &op.input).map(String::as_str).collect();
-        let written = self.net.op.iter().flat_map(|op| &op.output);
-        written.filter(|output| seen.insert(output.as_str())).cloned().collect()
-    }
-
     fn operator(&self, position: usize) -> String {
         match self.net.op.get(position) {
             Some(op) if op.name().is_empty() => format!("operator #{position} {}", op.r#type()),
@@ -86,8 +75,8 @@ mod tests {
         assert_eq!(inputs, [("x", "operator #0 Conv".to_owned()), ("w", "operator #0 Conv".to_owned())]);
         assert!(facts.reads("x") && !facts.reads("y") && !facts.reads("a"));
         assert_eq!(facts.writer("y").unwrap(), "operator #1 Relu `act`");
-        assert_eq!(facts.outputs(), ["a", "b"]);
+        assert_eq!(caffe2::outputs_of(&net), ["a", "b"]);
         net.external_output = vec!["y".into()];
-        assert_eq!(NetFacts::new(&net).outputs(), ["y"]);
+        assert_eq!(caffe2::outputs_of(&net), ["y"]);
     }
 }

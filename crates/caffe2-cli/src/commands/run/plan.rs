@@ -1,33 +1,34 @@
 //! Reads all files and finds out what is to be done; whatever can be found wrong before anything runs, is.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use caffe2::files::{Limits, NamedTensors};
-use caffe2::{ErrorKind, NetDef, OpRegistry, Workspace};
+use caffe2::operator::Folder;
+use caffe2::{ErrorKind, OpRegistry, Workspace, outputs_of};
 
-use super::args::{FeedArg, FeedSource, RunArgs};
+use super::args::RunArgs;
 use super::net_facts::NetFacts;
+use crate::feeds::read_feeds;
+use crate::model::{Model, Parameters};
 use crate::names::nearest;
 use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) init: Option<NetDef>,
-    pub(super) net: NetDef,
+    pub(super) model: Model,
     pub(super) feeds: NamedTensors,
     pub(super) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
     pub(super) threads: Option<usize>,
     pub(super) memory_limit: usize,
     pub(super) time_limit: Option<Duration>,
+    pub(super) folder: Option<Folder>,
+    pub(super) json: bool,
 }
-
-/// The name of a net that has none.
-const NAMELESS: &str = "net";
 
 impl Plan {
     pub(super) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
@@ -35,28 +36,29 @@ impl Plan {
             check_folder(output)?;
         }
         let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
-        let net = read_net(&args.net, &limits, progress)?;
-        let init = args.init.as_deref().map(|path| read_net(path, &limits, progress)).transpose()?;
-        check_operator_types(args, init.as_ref(), &net)?;
+        let folder = args.allow_io.as_deref().map(allowed_folder).transpose()?;
+        let model = Model::read(&args.net, args.init.as_deref(), &limits, progress)?;
+        check_operator_types(&model)?;
         let feeds = read_feeds(&args.feeds, &limits, progress)?;
         let mut plan = Plan {
-            init,
-            net,
+            model,
             feeds,
             fetch: args.fetch.clone(),
             output: args.output.clone(),
             threads: args.threads.map(usize::from),
             memory_limit: args.memory_limit.0,
             time_limit: args.time_limit,
+            folder,
+            json: args.json,
         };
-        plan.check_inputs(args.init.as_deref())?;
+        plan.check_inputs()?;
         plan.choose_outputs()?;
         Ok(plan)
     }
 
     /// Tells of what is odd and no mistake by itself.
     pub(super) fn warn(&self) {
-        let facts = NetFacts::new(&self.net);
+        let facts = NetFacts::new(&self.model.net);
         for (name, _) in &self.feeds {
             if facts.reads(name) || self.fetch.contains(name) {
                 continue;
@@ -65,12 +67,20 @@ impl Plan {
             let hint = if near.is_empty() { String::new() } else { format!("; it reads {near}") };
             tracing::warn!("`{name}` is fed, but the net does not read it{hint}");
         }
+        let Some((_, init)) = self.model.init() else { return };
+        for name in caffe2::placeholders(init, &self.model.net) {
+            if !self.feeds.iter().any(|(fed, _)| fed == name) && init.op.len() > 1 {
+                tracing::warn!(
+                    "`{name}` is not fed: the net runs on the zeros that the init net makes of it"
+                );
+            }
+        }
     }
 
     /// Refuses a net with inputs that nobody provides.
-    fn check_inputs(&self, init_path: Option<&Path>) -> Result<()> {
-        let made: Vec<&str> = self.made_before().collect();
-        let facts = NetFacts::new(&self.net);
+    fn check_inputs(&self) -> Result<()> {
+        let made: HashSet<&str> = self.made_before().collect();
+        let facts = NetFacts::new(&self.model.net);
         let missing: Vec<_> = facts.inputs().filter(|(name, _)| !made.contains(name)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -83,9 +93,10 @@ impl Plan {
                 format!("\n  `{name}`, first read by {reader}{hint}")
             })
             .collect();
-        let init = match init_path {
-            Some(path) => format!(", nor made by the init net {}", path.display()),
-            None => ", and there is no init net (--init INIT) that could make them".into(),
+        let init = match &self.model.before {
+            Parameters::Init { path, .. } => format!(", nor made by the init net {}", path.display()),
+            Parameters::Predictor(_) => ", nor parameters of the predictor file".into(),
+            Parameters::Unknown => ", and there is no init net (--init INIT) that could make them".into(),
         };
         bail!(
             "the net reads blobs that are not fed{init}:{}\nfeed them with --feed FILE (.npz, TensorProtos .pb) \
@@ -96,16 +107,19 @@ impl Plan {
 
     /// Blobs that are there when the net starts.
     fn made_before(&self) -> impl Iterator<Item = &str> {
-        let by_init = self.init.iter().flat_map(|init| &init.op).flat_map(|op| &op.output);
-        by_init.chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
+        let by_init = self.model.init().into_iter().flat_map(|(_, init)| &init.op).flat_map(|op| &op.output);
+        let stored = match &self.model.before {
+            Parameters::Predictor(file) => file.parameters(),
+            _ => &[],
+        };
+        by_init.chain(stored).chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
     }
 
     /// Settles what to fetch; refuses what nobody makes.
     fn choose_outputs(&mut self) -> Result<()> {
-        let facts = NetFacts::new(&self.net);
+        let facts = NetFacts::new(&self.model.net);
         if self.fetch.is_empty() {
-            let outputs = facts.outputs();
-            self.fetch = outputs;
+            self.fetch = outputs_of(&self.model.net);
             return Ok(());
         }
         let known: Vec<&str> = facts.blobs().chain(self.made_before()).collect();
@@ -122,7 +136,7 @@ impl Plan {
         }
         bail!(
             "there are no such blobs to fetch:{lines}\nthe outputs of the net are {}",
-            quoted(facts.outputs().iter().map(String::as_str).collect())
+            quoted(outputs_of(&self.model.net).iter().map(String::as_str).collect())
         )
     }
 
@@ -134,7 +148,7 @@ impl Plan {
         if self.feeds.iter().any(|(name, _)| name == blob) {
             return "which is fed".into();
         }
-        match self.init.as_ref().and_then(|init| NetFacts::new(init).writer(blob)) {
+        match self.model.init().and_then(|(_, init)| NetFacts::new(init).writer(blob)) {
             Some(writer) => format!("written by {writer} of the init net"),
             None => "which the net reads".into(),
         }
@@ -158,21 +172,16 @@ fn check_folder(output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
-    progress.phase(&format!("reading {}", path.display()));
-    let mut net = limits.read_net(path)?;
-    net.name.get_or_insert_with(|| NAMELESS.into());
-    tracing::debug!("{}: net `{}` with {} operators", path.display(), net.name(), net.op.len());
-    Ok(net)
+/// The folder that operators may use files in.
+pub(crate) fn allowed_folder(path: &Path) -> Result<Folder> {
+    Folder::new(path).map_err(|e| anyhow!("--allow-io {}: {e}", path.display()))
 }
 
 /// Refuses nets with operator types that are not there, all at once.
-fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> Result<()> {
+fn check_operator_types(model: &Model) -> Result<()> {
     let registry = OpRegistry::linked()?;
-    let nets = [(args.init.as_deref(), init), (Some(args.net.as_path()), Some(net))];
     let mut problems = Vec::new();
-    for (path, net) in nets {
-        let (Some(path), Some(net)) = (path, net) else { continue };
+    for (path, net) in model.init().into_iter().chain([(model.path.as_path(), &model.net)]) {
         if net.op.iter().all(|op| registry.schema(op.r#type()).is_some()) {
             continue;
         }
@@ -186,29 +195,4 @@ fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> 
         }
     }
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
-}
-
-fn read_feeds(args: &[FeedArg], limits: &Limits, progress: &Progress) -> Result<NamedTensors> {
-    let mut feeds = NamedTensors::new();
-    let mut origins: HashMap<String, PathBuf> = HashMap::new();
-    for arg in args {
-        let (path, tensors) = match arg.source() {
-            FeedSource::File(path) => {
-                progress.phase(&format!("reading {}", path.display()));
-                (path, limits.read_tensors(path)?)
-            }
-            FeedSource::Named(name, path) => {
-                progress.phase(&format!("reading {}", path.display()));
-                (path, vec![(name.to_owned(), limits.read_tensor(path)?)])
-            }
-        };
-        for (name, tensor) in tensors {
-            tracing::debug!("{}: `{name}` {}", path.display(), caffe2::operator::TensorInfo::from(&tensor));
-            if let Some(first) = origins.insert(name.clone(), path.to_owned()) {
-                bail!("`{name}` is fed twice: from {} and from {}", first.display(), path.display());
-            }
-            feeds.push((name, tensor));
-        }
-    }
-    Ok(feeds)
 }

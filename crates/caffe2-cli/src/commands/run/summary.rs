@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use caffe2::{Blob, DataType, Element, Tensor, TensorError, f16};
 
 use crate::units::{ByteSize, grouped, short};
@@ -32,6 +34,21 @@ pub(super) fn write(out: &mut impl Write, name: &str, blob: &Blob) -> io::Result
     }
     let lines = describe(tensor, data_type).map_err(io::Error::other)?;
     lines.iter().try_for_each(|(what, text)| writeln!(out, "  {what:<8} {text}"))
+}
+
+/// The same as JSON: name, type, shape, and range and mean of what is a number.
+pub(super) fn json(name: &str, blob: &Blob) -> Result<serde_json::Value, TensorError> {
+    let Some(tensor) = blob.as_tensor() else {
+        return Ok(json!({ "name": name, "holds": blob.type_name() }));
+    };
+    let mut value = json!({ "name": name, "shape": tensor.dims(), "bytes": tensor.byte_len() });
+    let Some(data_type) = tensor.data_type() else { return Ok(value) };
+    value["type"] = data_type.name().into();
+    value["elements"] = tensor.numel().into();
+    for (what, text) in describe(tensor, data_type)? {
+        value[what] = text.into();
+    }
+    Ok(value)
 }
 
 type Lines = Vec<(&'static str, String)>;

@@ -8,6 +8,7 @@ use caffe2_operator::{Blob, BlobInfos, OpRegistry, Shape, TensorInfo, Workspace,
 use caffe2_proto::{BlobsMap, Caffe2Message as _, MetaNetDef, NetDef, NetsMap, OperatorDef, PredictorConsts};
 
 use crate::files::{FileError, FileErrorKind, Limits, minidb};
+use crate::inspect::read_before_written;
 use crate::parameters::placeholders;
 
 /// What a predictor file is made of.
@@ -37,7 +38,7 @@ impl PredictorExport {
         let places = placeholders(init, predict);
         let (mut parameters, mut inputs) = (Vec::new(), Vec::new());
         let mut known = BlobInfos::new();
-        for name in read_before_written(predict) {
+        for name in inputs_in_order(predict) {
             let made = workspace.tensor(name).ok();
             if let Some(tensor) = made {
                 known.insert(name.to_owned(), TensorInfo::from(tensor));
@@ -120,18 +121,9 @@ fn zeros(name: &str, shape: Option<&Shape>) -> OperatorDef {
 }
 
 /// The blobs that must be there before a net runs: its external inputs first, in their order.
-fn read_before_written(net: &NetDef) -> Vec<&str> {
-    let (mut written, mut seen) = (HashSet::new(), HashSet::new());
-    let mut read = HashSet::new();
-    let mut order = Vec::new();
-    for op in &net.op {
-        for input in op.input.iter().filter(|input| !written.contains(input.as_str())) {
-            if read.insert(input.as_str()) {
-                order.push(input.as_str());
-            }
-        }
-        written.extend(op.output.iter().map(String::as_str));
-    }
+fn inputs_in_order(net: &NetDef) -> Vec<&str> {
+    let read = read_before_written(net);
+    let mut seen = HashSet::new();
     let declared = net.external_input.iter().map(String::as_str).filter(|name| read.contains(name));
-    declared.chain(order.iter().copied()).filter(|name| seen.insert(*name)).collect()
+    declared.chain(read.iter().copied()).filter(|name| seen.insert(*name)).collect()
 }

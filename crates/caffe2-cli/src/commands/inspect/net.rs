@@ -1,0 +1,321 @@
+//! Nets.
+
+use anyhow::Result;
+use caffe2::OpRegistry;
+use caffe2::files::Limits;
+use caffe2::inspect::{Before, NetSummary, Sizes, Stored};
+use caffe2::operator::TensorInfo;
+use serde_json::{Value, json};
+
+use super::{InspectArgs, Report, bytes};
+use crate::model::{Model, Parameters};
+use crate::style::{BOLD, Side, WRONG, paint, table};
+use crate::units::{compact, grouped};
+
+/// All about a net.
+pub(super) fn report(
+    args: &InspectArgs,
+    registry: &OpRegistry,
+    model: &Model,
+    limits: &Limits,
+) -> Result<Report> {
+    let (summary, before) = model.summary(registry, limits)?;
+    let mut text = overview(model, &summary, &before);
+    if args.ops {
+        text += &operators(model, &summary);
+    }
+    if args.blobs {
+        text += &blobs(model, &summary);
+    }
+    Ok(Report { text, json: as_json(args, model, &summary, &before) })
+}
+
+fn head(text: &str) -> String {
+    format!("\n{}\n", paint(BOLD, text))
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+fn overview(model: &Model, summary: &NetSummary, before: &Before) -> String {
+    let net = &model.net;
+    let origin = match &model.before {
+        Parameters::Unknown => String::new(),
+        Parameters::Init { path, net } => {
+            format!(", parameters by {} ({})", path.display(), count(net.op.len(), "operator"))
+        }
+        Parameters::Predictor(_) => ", parameters in the same file".to_owned(),
+    };
+    let mut text = format!("net `{}`, {}{origin}\n", net.name(), count(net.op.len(), "operator"));
+    let unknown_parameters = matches!(model.before, Parameters::Unknown);
+    text += &inputs(summary, unknown_parameters);
+    text += &head("Outputs");
+    let rows: Vec<_> =
+        summary.outputs.iter().map(|(name, info)| vec![name.clone(), info.to_string()]).collect();
+    text += &shortened(&rows, &[Side::Left, Side::Left]);
+    if !summary.parameters.is_empty() {
+        text += &parameters(summary, before);
+    }
+    text += &work(model, summary);
+    text += &head("Operators");
+    text += &wrapped(&summary.operators);
+    for (op_type, times) in &summary.missing {
+        text +=
+            &format!("  {} `{op_type}`, used {}\n", paint(WRONG, "not registered:"), count(*times, "time"));
+    }
+    let problems = summary.diagnosis.problems.len() + before.problems.len()
+        - summary.missing.iter().map(|m| m.1).sum::<usize>();
+    if problems > 0 {
+        text += &format!(
+            "  {} {}; `caffe2 check` lists them\n",
+            paint(WRONG, "wrong:"),
+            count(problems, "problem")
+        );
+    }
+    text
+}
+
+fn inputs(summary: &NetSummary, unknown_parameters: bool) -> String {
+    if summary.inputs.is_empty() {
+        return head("Inputs") + "  none: it makes everything itself\n";
+    }
+    let mut text =
+        head(if unknown_parameters { "Inputs and parameters (no init net)" } else { "Inputs to feed" });
+    let rows: Vec<_> = summary
+        .inputs
+        .iter()
+        .map(|input| {
+            let guess = input.guess.as_ref().map_or(String::new(), |guess| guessed(guess.sizes));
+            vec![input.name.clone(), input.info.to_string(), guess]
+        })
+        .collect();
+    text += &shortened(&rows, &[Side::Left, Side::Left, Side::Left]);
+    text
+}
+
+/// How a shape was found.
+fn guessed(sizes: Sizes) -> String {
+    match sizes {
+        Sizes::Rows => "guessed: any number of rows".to_owned(),
+        Sizes::Sides(low, high) if low == high => "guessed: no other side fits".to_owned(),
+        Sizes::Sides(low, high) => format!("guessed: sides {low} to {high} fit"),
+        Sizes::Any => "guessed: about any side fits".to_owned(),
+    }
+}
+
+fn parameters(summary: &NetSummary, before: &Before) -> String {
+    let values: usize =
+        summary.parameters.iter().filter_map(|(_, info)| info.shape.as_ref()).map(|s| s.numel()).sum();
+    let memory: u64 = summary.parameters.iter().map(|(_, info)| info.byte_len()).sum();
+    let mut text = head("Parameters");
+    let blobs = summary.parameters.len();
+    let mut rows = vec![vec![
+        "in memory".to_owned(),
+        bytes(memory).to_string(),
+        format!("{}, {} values", count(blobs, "blob"), grouped(values)),
+    ]];
+    for Stored { data_type, blobs, bytes: size } in &before.stored {
+        rows.push(match data_type {
+            Some(data_type) => {
+                let what =
+                    if *data_type == caffe2::DataType::UInt8 { "bytes (uint8)" } else { data_type.name() };
+                vec![
+                    "in the file".to_owned(),
+                    bytes(*size).to_string(),
+                    format!("{} as {what}", count(*blobs, "blob")),
+                ]
+            }
+            None => vec![
+                "computed".to_owned(),
+                String::new(),
+                format!("{}, by a rule and no values", count(*blobs, "blob")),
+            ],
+        });
+    }
+    text += &table(&[Side::Left, Side::Right, Side::Left], &rows);
+    text
+}
+
+fn work(model: &Model, summary: &NetSummary) -> String {
+    let memory = &summary.memory;
+    let mut text = head("One run");
+    let part = if memory.complete { "" } else { " at least: not all shapes are known" };
+    let mut rows =
+        vec![vec!["multiply-adds".to_owned(), compact(summary.macs), part.trim_start().to_owned()]];
+    if memory.peak > 0 {
+        let op = model
+            .net
+            .op
+            .get(memory.peak_at)
+            .map_or(String::new(), |op| format!("operator #{} {}", memory.peak_at, op.r#type()));
+        rows.push(vec![
+            "activations".to_owned(),
+            bytes(memory.peak).to_string(),
+            format!("needed at once, at {op}"),
+        ]);
+        rows.push(vec![
+            String::new(),
+            bytes(memory.total).to_string(),
+            "if all are kept, as a workspace does".to_owned(),
+        ]);
+    }
+    text += &table(&[Side::Left, Side::Right, Side::Left], &rows);
+    text
+}
+
+/// A table with the first rows of many.
+fn shortened(rows: &[Vec<String>], sides: &[Side]) -> String {
+    const MOST: usize = 12;
+    let mut text = table(sides, &rows[..rows.len().min(MOST)]);
+    if rows.len() > MOST {
+        text += &format!("  and {} more; --blobs lists all\n", rows.len() - MOST);
+    }
+    text
+}
+
+/// Names with their numbers, in lines that a terminal holds.
+fn wrapped(counts: &[(String, usize)]) -> String {
+    const WIDTH: usize = 78;
+    let mut text = String::new();
+    let mut line = String::from(" ");
+    for (index, (name, number)) in counts.iter().enumerate() {
+        let comma = if index + 1 < counts.len() { "," } else { "" };
+        let item = format!(" {name} {number}{comma}");
+        if line.chars().count() + item.chars().count() > WIDTH && line.len() > 1 {
+            text += &line;
+            text.push('\n');
+            line = String::from(" ");
+        }
+        line += &item;
+    }
+    text + &line + "\n"
+}
+
+fn operators(model: &Model, summary: &NetSummary) -> String {
+    let mut text = head("Operators in order");
+    let rows: Vec<_> = model
+        .net
+        .op
+        .iter()
+        .zip(&summary.diagnosis.ops)
+        .enumerate()
+        .map(|(position, (op, inferred))| {
+            let macs = if inferred.cost.macs > 0 { compact(inferred.cost.macs) } else { String::new() };
+            let output = op.output.first().cloned().unwrap_or_default();
+            let shape = inferred.outputs.first().map_or(String::new(), shape);
+            vec![format!("#{position}"), op.r#type().to_owned(), output, shape, macs]
+        })
+        .collect();
+    text += &table(&[Side::Right, Side::Left, Side::Left, Side::Left, Side::Right], &rows);
+    text + "  number, type, first output and its shape, multiply-adds\n"
+}
+
+/// The shape, and the type where it is not the usual one.
+fn shape(info: &TensorInfo) -> String {
+    match (&info.shape, info.data_type) {
+        (Some(shape), Some(caffe2::DataType::Float) | None) => shape.to_string(),
+        (Some(shape), Some(other)) => format!("{} {shape}", other.name()),
+        (None, _) => "?".to_owned(),
+    }
+}
+
+/// What a blob is to the net.
+fn role(summary: &NetSummary, name: &str) -> &'static str {
+    if summary.inputs.iter().any(|input| input.name == name) {
+        "to feed"
+    } else if summary.parameters.iter().any(|(parameter, _)| parameter == name) {
+        "parameter"
+    } else if summary.outputs.iter().any(|(output, _)| output == name) {
+        "output"
+    } else {
+        ""
+    }
+}
+
+/// The blobs that the net reads or writes, in the order in which it does.
+fn names(model: &Model) -> Vec<&str> {
+    let mut seen = std::collections::HashSet::new();
+    let all = model.net.op.iter().flat_map(|op| op.input.iter().chain(&op.output)).map(String::as_str);
+    all.filter(|name| seen.insert(*name)).collect()
+}
+
+fn blobs(model: &Model, summary: &NetSummary) -> String {
+    let mut text = head("Blobs");
+    let row = |name: &str| {
+        let info = summary.blobs.get(name).cloned().unwrap_or_default();
+        let size = if info.byte_len() > 0 { bytes(info.byte_len()).to_string() } else { String::new() };
+        vec![name.to_owned(), shape(&info), size, role(summary, name).to_owned()]
+    };
+    let rows: Vec<_> = names(model).into_iter().map(row).collect();
+    text += &table(&[Side::Left, Side::Left, Side::Right, Side::Left], &rows);
+    text
+}
+
+fn info_json(info: &TensorInfo) -> Value {
+    let shape = info.shape.as_ref().map(|shape| shape.dims().to_vec());
+    json!({ "type": info.data_type.map(|t| t.name()), "shape": shape })
+}
+
+fn with(mut value: Value, more: Value) -> Value {
+    if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
+        all.extend(more);
+    }
+    value
+}
+
+fn as_json(args: &InspectArgs, model: &Model, summary: &NetSummary, before: &Before) -> Value {
+    let named = |(name, info): &(String, TensorInfo)| with(json!({ "name": name }), info_json(info));
+    let input = |input: &caffe2::inspect::InputSummary| {
+        let guess = input.guess.as_ref().map(|guess| guessed(guess.sizes));
+        with(json!({ "name": input.name, "guess": guess }), info_json(&input.info))
+    };
+    let stored =
+        |s: &Stored| json!({ "type": s.data_type.map(|t| t.name()), "blobs": s.blobs, "bytes": s.bytes });
+    let values: usize =
+        summary.parameters.iter().filter_map(|(_, info)| info.shape.as_ref()).map(|s| s.numel()).sum();
+    let memory: u64 = summary.parameters.iter().map(|(_, info)| info.byte_len()).sum();
+    let as_numbers = |list: &[(String, usize)]| -> Value {
+        let map: serde_json::Map<String, Value> =
+            list.iter().map(|(name, n)| (name.clone(), (*n).into())).collect();
+        map.into()
+    };
+    let mut json = json!({
+        "net": model.net.name(),
+        "operators": as_numbers(&summary.operators),
+        "inputs": summary.inputs.iter().map(input).collect::<Vec<_>>(),
+        "outputs": summary.outputs.iter().map(named).collect::<Vec<_>>(),
+        "parameters": {
+            "blobs": summary.parameters.len(), "values": values, "bytes": memory,
+            "stored": before.stored.iter().map(stored).collect::<Vec<_>>(),
+        },
+        "macs": summary.macs,
+        "activations": {
+            "peak_bytes": summary.memory.peak, "peak_at": summary.memory.peak_at,
+            "total_bytes": summary.memory.total, "complete": summary.memory.complete,
+        },
+        "not_registered": as_numbers(&summary.missing),
+        "problems": before.problems.iter().chain(&summary.diagnosis.problems).map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    if args.ops {
+        let ops = model.net.op.iter().zip(&summary.diagnosis.ops).map(|(op, inferred)| {
+            let outputs = op.output.iter().cloned().zip(inferred.outputs.iter().cloned()).collect::<Vec<_>>();
+            json!({
+                "type": op.r#type(), "name": op.name(), "inputs": op.input,
+                "outputs": outputs.iter().map(named).collect::<Vec<_>>(), "macs": inferred.cost.macs,
+            })
+        });
+        json["ops"] = ops.collect();
+    }
+    if args.blobs {
+        let blob = |name: &str| {
+            let info = summary.blobs.get(name).cloned().unwrap_or_default();
+            with(
+                json!({ "name": name, "bytes": info.byte_len(), "role": role(summary, name) }),
+                info_json(&info),
+            )
+        };
+        json["blobs"] = names(model).into_iter().map(blob).collect();
+    }
+    json
+}
