@@ -57,12 +57,7 @@ impl Model {
             if let Some(init) = init {
                 bail!("{} brings its parameters; leave out --init {}", path.display(), init.display());
             }
-            return Ok(Model {
-                path,
-                kind,
-                net: file.predict_net().clone(),
-                before: Parameters::Predictor(file),
-            });
+            return Ok(Model { path, net: file.predict_net().clone(), before: Parameters::Predictor(file) });
         }
         let net = read_net(&path, limits)?;
         let before = match init {

@@ -39,9 +39,23 @@ pub enum Sizes {
 /// What an operator that reads the input says of it.
 enum Reader {
     /// Pictures with so many channels, which stand last if it says so.
-    Picture { channels: usize, last: bool },
+    Picture { channels: usize, last: bool, windows: Option<Windows> },
     /// Rows of so many numbers.
     Rows(usize),
+}
+
+/// Windows of a convolution without padding.
+#[derive(Clone, Copy)]
+struct Windows {
+    kernel: usize,
+    stride: usize,
+}
+
+impl Windows {
+    /// Whether they reach the edge of a picture, which the authors of nets without padding see to.
+    fn fit(self, side: usize) -> bool {
+        side >= self.kernel && (side - self.kernel).is_multiple_of(self.stride.max(1))
+    }
 }
 
 /// The shape of an input that nothing else tells: from the first weight that meets it the channels of a picture, or the
@@ -63,11 +77,14 @@ pub fn guess_input(
             let info = info(&[1, length])?;
             fits(&info).then_some(InputGuess { info, sizes: Sizes::Rows })
         }
-        Reader::Picture { channels, last } => {
+        Reader::Picture { channels, last, windows } => {
             let picture =
                 |side| if last { info(&[1, side, side, channels]) } else { info(&[1, channels, side, side]) };
             let side_fits = |side: &usize| picture(*side).is_some_and(|info| fits(&info));
-            let side = USUAL_SIDES.into_iter().find(side_fits).or_else(|| (1..=LARGEST).find(side_fits))?;
+            let exact = |side: &usize| windows.is_none_or(|windows| windows.fit(*side));
+            let usual = || USUAL_SIDES.into_iter().filter(side_fits);
+            let side = usual().find(exact).or_else(|| usual().next());
+            let side = side.or_else(|| (1..=LARGEST).find(side_fits))?;
             let around = |step: fn(usize) -> usize| {
                 let mut edge = side;
                 while edge.abs_diff(side) < NEIGHBOURS && edge > 1 && side_fits(&step(edge)) {
@@ -98,7 +115,7 @@ fn first_reader(net: &NetDef, known: &BlobInfos, input: &str) -> Option<Reader> 
                 let last = is_nhwc(op);
                 let group = op.argument("group").map_or(1, |group| usize::try_from(group.i()).unwrap_or(1));
                 let channels = if last { fourth } else { second }.checked_mul(group)?;
-                return Some(Reader::Picture { channels, last: last != switched });
+                return Some(Reader::Picture { channels, last: last != switched, windows: windows(op) });
             }
             ("FC" | "Int8FC", Some(&[_, columns])) => return Some(Reader::Rows(columns)),
             ("NHWC2NCHW" | "NCHW2NHWC", _) => switched = !switched,
@@ -107,6 +124,14 @@ fn first_reader(net: &NetDef, known: &BlobInfos, input: &str) -> Option<Reader> 
         derived.extend(op.output.iter().map(String::as_str));
     }
     None
+}
+
+/// The windows of a convolution that has no padding.
+fn windows(op: &OperatorDef) -> Option<Windows> {
+    let size = |name: &str| op.argument(name).and_then(|arg| usize::try_from(arg.i?).ok());
+    let padded = ["pad_t", "pad_l", "pads", "legacy_pad"].iter().any(|name| op.argument(name).is_some());
+    let plain = size("pad").unwrap_or(0) == 0 && !padded;
+    Some(Windows { kernel: size("kernel")?, stride: size("stride").unwrap_or(1) }).filter(|_| plain)
 }
 
 fn is_nhwc(op: &OperatorDef) -> bool {

@@ -119,7 +119,7 @@ pub(super) fn short(op: &OperatorDef, inferred: &InferredOp) -> String {
             }
         }
         _ => {
-            for name in ["axis", "scale", "min", "max", "alpha", "ratio"] {
+            for name in ["axis", "size", "scale", "min", "max", "ratio"] {
                 if let Some(value) = op.argument(name).and_then(number) {
                     parts.push(format!("{name} {value}"));
                 }

@@ -32,8 +32,8 @@ pub(super) struct Rect {
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) boxes: Vec<Rect>,
-    /// The line of each edge, from the lower edge of a box to the upper edge of another: for each layer it
-    /// passes, where it goes straight down.
+    /// The line of each edge, from the lower edge of a box to the upper edge of another: for the layers of the two and
+    /// each that it passes, where it goes straight down.
     pub(super) lines: Vec<Vec<Straight>>,
     pub(super) width: f64,
     pub(super) height: f64,
@@ -55,6 +55,13 @@ struct Item {
     above: Vec<usize>,
     below: Vec<usize>,
     is_box: bool,
+}
+
+impl Item {
+    /// How much it counts where it stands.
+    fn weight(&self) -> f64 {
+        if self.is_box { 8.0 } else { 1.0 }
+    }
 }
 
 impl Layout {
@@ -200,16 +207,16 @@ fn settle(row: &[usize], items: &[Item], x: &mut [f64], down: Option<bool>) {
         let gap = if *is_box { BESIDE } else { LANE };
         offset += before.map_or(0.0, |half| half + width / 2.0 + gap);
         before = Some(width / 2.0);
-        let near: Vec<f64> = match down {
-            Some(true) => above.iter().map(|&n| x[n]).collect(),
-            Some(false) => below.iter().map(|&n| x[n]).collect(),
-            None => above.iter().chain(below).map(|&n| x[n]).collect(),
+        let near = match down {
+            Some(true) => [&above[..], &[]],
+            Some(false) => [&below[..], &[]],
+            None => [&above[..], &below[..]],
         };
-        let (wish, weight) = match near.len() {
-            0 => (x[item], 0.1),
-            // A line that passes through would rather be straight.
-            count => (near.iter().sum::<f64>() / count as f64, if *is_box { 1.0 } else { 4.0 }),
-        };
+        // By the same weights as below, so that boxes in a row with a line beside them do not drift.
+        let near = near.into_iter().flatten().map(|&n| (x[n], items[n].weight()));
+        let (sum, whole) =
+            near.fold((0.0, 0.0), |(sum, whole), (x, weight)| (sum + x * weight, whole + weight));
+        let (wish, weight) = if whole > 0.0 { (sum / whole, items[item].weight()) } else { (x[item], 0.1) };
         let mut block = (wish - offset, weight, vec![(item, offset)]);
         while let Some(last) = blocks.pop_if(|last| last.0 >= block.0) {
             let weight = last.1 + block.1;
@@ -246,12 +253,13 @@ fn place(
         tops.push((y, y + tallest));
         y += tallest + BELOW;
     }
-    let straight = |item: &usize| {
+    let straight = |(at, item): (usize, &usize)| {
         let (top, bottom) = tops[items[*item].layer];
-        let bottom = if items[*item].is_box { top + height_of(item) } else { bottom };
+        // Out of its layer before it bends, so that it meets no taller box.
+        let top = if at == 0 { top + height_of(item) } else { top };
         Straight { x: x[*item] - left, top, bottom }
     };
-    let lines = paths.iter().map(|path| path.iter().map(straight).collect()).collect();
+    let lines = paths.iter().map(|path| path.iter().enumerate().map(straight).collect()).collect();
     Layout { boxes, lines, width: (right - left).max(0.0), height: (y - BELOW).max(0.0) }
 }
 

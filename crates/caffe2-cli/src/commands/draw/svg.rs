@@ -83,7 +83,7 @@ pub(super) fn write(graph: &Graph) -> anyhow::Result<String> {
 /// A line that bends between layers.
 fn push_line(svg: &mut String, line: &[Straight]) {
     let Some(first) = line.first() else { return };
-    let _ = write!(svg, "<path d=\"M{:.1} {:.1}", first.x, first.bottom);
+    let _ = write!(svg, "<path d=\"M{:.1} {:.1} V{:.1}", first.x, first.top, first.bottom);
     let last = line.len() - 1;
     for (index, pair) in line.windows(2).enumerate() {
         let (from, to) = (pair[0], pair[1]);
