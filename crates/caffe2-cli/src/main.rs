@@ -40,10 +40,10 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   What is this file?
-    caffe2 inspect predict_net.pb --init init_net.pb
+    caffe2 inspect net.pb --init init.pb
 
   What does the model see in this picture?
-    caffe2 predict predict_net.pb --init init_net.pb --image cat.jpg --labels labels.txt
+    caffe2 predict net.pb --init init.pb --image cat.jpg --labels names.txt
 
 `caffe2 COMMAND --help` tells more, with examples.";
 

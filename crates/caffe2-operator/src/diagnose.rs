@@ -1,6 +1,7 @@
 //! Everything that is wrong with a net, at once.
 
 use caffe2_proto::{NetDef, OperatorDef};
+use hashbrown::HashSet;
 
 use crate::control::{MAX_NESTING, nested_writes};
 use crate::error::{Error, ErrorKind, OpLabel};
@@ -42,10 +43,20 @@ pub fn diagnose_net(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos) 
 
 fn diagnose(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos, depth: usize) -> Diagnosis {
     let mut problems = definition_problems(net);
+    // Without declared external inputs, inputs are not judged, as in Caffe2.
+    let mut seen: HashSet<&str> = net.external_input.iter().map(String::as_str).collect();
+    let declared = !seen.is_empty();
     let mut ops = Vec::with_capacity(net.op.len());
     for (position, def) in net.op.iter().enumerate() {
         let mut found = Vec::new();
         for input in &def.input {
+            if declared && seen.insert(input) {
+                let message = format!(
+                    "input `{input}` is neither an external input of the net nor written by an earlier operator"
+                );
+                found.push(Error::new(ErrorKind::Definition, message));
+                known.entry(input.clone()).or_default();
+            }
             if known.contains_key(input.as_str()) {
                 continue;
             }
@@ -67,6 +78,7 @@ fn diagnose(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos, depth: u
         for name in nested_writes(def, registry) {
             known.insert(name, TensorInfo::unknown());
         }
+        seen.extend(def.output.iter().map(String::as_str));
         known.extend(def.output.iter().cloned().zip(inferred.outputs.iter().cloned()));
         ops.push(inferred);
     }
@@ -192,6 +204,18 @@ mod tests {
             assert!(problems[at].starts_with(words), "{}", problems[at]);
         }
         assert_eq!(problems.len(), 7);
+    }
+
+    #[test]
+    fn inputs_that_are_not_declared_are_problems_where_some_are() {
+        let net = NetDef::new("n").external_input("x").op(add("x", "y", 1.0)).op(add("z", "z", 1.0));
+        let problems = problems(&net.op(add("z", "y", 1.0)), &["x", "z"]);
+        assert_eq!(problems.len(), 1);
+        assert!(
+            problems[0].contains("#1 AddValue: input `z` is neither an external input"),
+            "{}",
+            problems[0]
+        );
     }
 
     #[test]

@@ -87,6 +87,9 @@ impl Before {
             entry.bytes += info.byte_len();
             before.blobs.insert(name, info);
         }
+        for parameter in file.parameters() {
+            before.blobs.entry(parameter.clone()).or_default();
+        }
         for input in file.inputs() {
             let shape = file.input_shape(input);
             let data_type = shape.as_ref().map(|_| DataType::Float);

@@ -97,7 +97,7 @@ fn problems<'a>(
         problems.extend(made);
     }
     let file = model.path.as_path();
-    let net = |error| Problem { file, text: error_text(error), error: Some(error) };
+    let net = |error: &'a Error| Problem { file, text: error.to_string(), error: Some(error) };
     problems.extend(summary.diagnosis.problems.iter().map(net));
     if !args.feeds.is_empty() {
         for input in &summary.inputs {
@@ -119,10 +119,6 @@ fn problems<'a>(
     problems
 }
 
-fn error_text(error: &Error) -> String {
-    error.to_string()
-}
-
 fn as_text(problems: &[Problem<'_>], model: &Model, summary: &NetSummary) -> String {
     let mut text = String::new();
     for problem in problems {
@@ -138,14 +134,27 @@ fn as_text(problems: &[Problem<'_>], model: &Model, summary: &NetSummary) -> Str
         let count = problems.len();
         text += &format!("{count} {}\n", if count == 1 { "problem" } else { "problems" });
     }
-    for input in &summary.inputs {
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        summary.inputs.iter().partition(|input| input.info.shape.is_some());
+    for input in known {
         let guess = if input.guess.is_some() { ", guessed from the weights" } else { "" };
         let line = format!("to feed: `{}` {}{guess}", input.name, input.info);
-        text += &paint(FAINT, line);
-        text.push('\n');
+        text += &format!("{}\n", paint(FAINT, line));
+    }
+    if !unknown.is_empty() {
+        let names: Vec<_> =
+            unknown.iter().take(MOST_NAMES).map(|input| format!("`{}`", input.name)).collect();
+        let more = unknown.len().saturating_sub(MOST_NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let init = if model.init().is_none() { "; --init and --feed tell more of them" } else { "" };
+        let line = format!("to be there before, of unknown shape: {}{more}{init}", names.join(", "));
+        text += &format!("{}\n", paint(FAINT, line));
     }
     text
 }
+
+/// The most blobs of unknown shape that are named.
+const MOST_NAMES: usize = 4;
 
 fn as_json(problems: &[Problem<'_>], summary: &NetSummary) -> String {
     let problem = |problem: &Problem<'_>| {

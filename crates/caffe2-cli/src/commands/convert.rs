@@ -18,8 +18,8 @@ use crate::progress::Progress;
 /// Write the content of a file in another format
 ///
 /// What IN is, is told from its content; what OUT is to be, from its extension. Messages go between .pb (binary), .pbtxt
-/// (text) and .json. An init net becomes .npz, .minidb or TensorProtos: it is run, and what it makes is written; and
-/// the other way round, tensors become an init net. A predictor file becomes a net and an init net, and back.
+/// (text) and .json. An init net becomes .npz or .minidb: it is run, and what it makes is written; the other way round,
+/// tensors become an init net. A predictor file becomes a net and an init net, and back.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ConvertArgs {

@@ -57,7 +57,7 @@ Examples:
     caffe2 inspect predict_net.pb --init init_net.pb --ops
 
   How many parameters has it, for a script?
-    caffe2 inspect predict_net.pb --init init_net.pb --json | jq .parameters.values";
+    caffe2 inspect net.pb --init init.pb --json | jq .parameters.values";
 
 /// What was found out: for people, and for programs.
 struct Report {
@@ -102,7 +102,7 @@ fn inspect(args: &InspectArgs, kind: FileKind, limits: &Limits, progress: &Progr
         bail!("{}: this is {kind}; --init, --ops and --blobs are for nets", path.display());
     }
     if kind == FileKind::Npy {
-        return Ok(tensors::report([(String::new(), read_tensor(path)?.into())]));
+        return Ok(tensors::report([("array".to_owned(), read_tensor(path)?.into())]));
     }
     if of(MessageKind::Tensors) || of(MessageKind::Tensor) || of(MessageKind::Blob) || kind == FileKind::Zip {
         let tensors = read_tensors(path)?;
@@ -144,9 +144,8 @@ fn foreign(path: &Path, kind: FileKind, limits: &Limits) -> Result<Report> {
     let Err(error) = limits.read_net(path) else {
         bail!("{}: {kind}", path.display());
     };
-    let known = !matches!(kind, FileKind::Unknown | FileKind::Text(None) | FileKind::Json(None));
-    if !known {
-        return Err(error.into());
+    if matches!(kind, FileKind::Unknown | FileKind::Text(None) | FileKind::Json(None)) {
+        bail!("{error}; as far as can be told it is {kind}");
     }
     let help = error.help_text().unwrap_or("caffe2 does not read it").to_owned();
     Ok(Report { text: format!("{help}\n"), json: json!({ "help": help }) })

@@ -113,13 +113,14 @@ pub(crate) struct PredictArgs {
 const EXAMPLES: &str = "\
 Examples:
   A net of Caffe2's zoo:
-    caffe2 predict predict_net.pb --init init_net.pb --image cat.jpg --labels synset_words.txt
+    caffe2 predict net.pb --init init.pb --image cat.jpg --labels names.txt
 
   One that was trained with a mean for each channel:
-    caffe2 predict predict_net.pb --init init_net.pb --image cat.jpg --mean 104,117,124
+    caffe2 predict net.pb --init init.pb --image cat.jpg --mean 104,117,124
 
   One that came from PyTorch, roughly:
-    caffe2 predict model.minidb --image cat.jpg --channels rgb --mean 124,116,104 --scale 0.0171
+    caffe2 predict model.minidb --image cat.jpg --channels rgb \\
+        --mean 124,116,104 --scale 0.0171
 
   Ten classes of several pictures, for a script:
     caffe2 predict model.minidb --image a.jpg --image b.jpg --top 10 --json";
@@ -213,14 +214,11 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
         progress.net("running the net", &model.net);
         workspace.feed(&target.name, picture);
         workspace.run_net(&net)?;
-        ranked.push(rank(&workspace.fetch(&scores)?, args.top).with_context(|| blob_words(&scores))?);
+        let best = rank(&workspace.fetch(&scores)?, args.top);
+        ranked.push(best.map_err(|error| anyhow!("blob `{scores}`: {error}"))?);
     }
     progress.finish();
     print(args, &ranked, &labels)
-}
-
-fn blob_words(name: &str) -> String {
-    format!("blob `{name}`")
 }
 
 /// The input that the picture goes to.

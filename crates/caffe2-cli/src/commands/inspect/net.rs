@@ -1,10 +1,10 @@
 //! Nets.
 
 use anyhow::Result;
-use caffe2::OpRegistry;
 use caffe2::files::Limits;
 use caffe2::inspect::{Before, NetSummary, Sizes, Stored};
 use caffe2::operator::TensorInfo;
+use caffe2::{DataType, NetDef, OpRegistry};
 use serde_json::{Value, json};
 
 use super::{InspectArgs, Report, bytes};
@@ -19,7 +19,11 @@ pub(super) fn report(
     model: &Model,
     limits: &Limits,
 ) -> Result<Report> {
-    let (summary, before) = model.summary(registry, limits)?;
+    let (summary, mut before) = model.summary(registry, limits)?;
+    if summary.inputs.is_empty() && summary.parameters.is_empty() {
+        // An init net: what it has in its own arguments.
+        before.stored = Before::init_net(registry, &model.net, &NetDef::default()).stored;
+    }
     let mut text = overview(model, &summary, &before);
     if args.ops {
         text += &operators(model, &summary);
@@ -51,11 +55,14 @@ fn overview(model: &Model, summary: &NetSummary, before: &Before) -> String {
     let unknown_parameters = matches!(model.before, Parameters::Unknown);
     text += &inputs(summary, unknown_parameters);
     text += &head("Outputs");
-    let rows: Vec<_> =
-        summary.outputs.iter().map(|(name, info)| vec![name.clone(), info.to_string()]).collect();
+    let rows: Vec<_> = summary.outputs.iter().map(|(name, info)| vec![name.clone(), words(info)]).collect();
     text += &shortened(&rows, &[Side::Left, Side::Left]);
     if !summary.parameters.is_empty() {
         text += &parameters(summary, before);
+    } else if !before.stored.is_empty() {
+        let rows: Vec<_> = before.stored.iter().map(stored).collect();
+        text += &head("Values");
+        text += &table(&[Side::Left, Side::Right, Side::Left], &rows);
     }
     text += &work(model, summary);
     text += &head("Operators");
@@ -87,11 +94,20 @@ fn inputs(summary: &NetSummary, unknown_parameters: bool) -> String {
         .iter()
         .map(|input| {
             let guess = input.guess.as_ref().map_or(String::new(), |guess| guessed(guess.sizes));
-            vec![input.name.clone(), input.info.to_string(), guess]
+            vec![input.name.clone(), words(&input.info), guess]
         })
         .collect();
     text += &shortened(&rows, &[Side::Left, Side::Left, Side::Left]);
     text
+}
+
+/// What is known of a blob.
+fn words(info: &TensorInfo) -> String {
+    match (info.data_type, &info.shape) {
+        (None, None) => "unknown".to_owned(),
+        (Some(data_type), None) => format!("{}, shape unknown", data_type.name()),
+        _ => info.to_string(),
+    }
 }
 
 /// How a shape was found.
@@ -110,39 +126,37 @@ fn parameters(summary: &NetSummary, before: &Before) -> String {
     let memory: u64 = summary.parameters.iter().map(|(_, info)| info.byte_len()).sum();
     let mut text = head("Parameters");
     let blobs = summary.parameters.len();
-    let mut rows = vec![vec![
+    let in_memory = vec![
         "in memory".to_owned(),
         bytes(memory).to_string(),
         format!("{}, {} values", count(blobs, "blob"), grouped(values)),
-    ]];
-    for Stored { data_type, blobs, bytes: size } in &before.stored {
-        rows.push(match data_type {
-            Some(data_type) => {
-                let what =
-                    if *data_type == caffe2::DataType::UInt8 { "bytes (uint8)" } else { data_type.name() };
-                vec![
-                    "in the file".to_owned(),
-                    bytes(*size).to_string(),
-                    format!("{} as {what}", count(*blobs, "blob")),
-                ]
-            }
-            None => vec![
-                "computed".to_owned(),
-                String::new(),
-                format!("{}, by a rule and no values", count(*blobs, "blob")),
-            ],
-        });
-    }
+    ];
+    let rows: Vec<_> = [in_memory].into_iter().chain(before.stored.iter().map(stored)).collect();
     text += &table(&[Side::Left, Side::Right, Side::Left], &rows);
     text
+}
+
+/// How parameters are stored, as a row of a table.
+fn stored(stored: &Stored) -> Vec<String> {
+    let blobs = count(stored.blobs, "blob");
+    match stored.data_type {
+        Some(data_type) => {
+            let what = if data_type == DataType::UInt8 { "bytes (uint8)" } else { data_type.name() };
+            vec!["in the file".to_owned(), bytes(stored.bytes).to_string(), format!("{blobs} as {what}")]
+        }
+        None => vec!["computed".to_owned(), String::new(), format!("{blobs}, by a rule and no values")],
+    }
 }
 
 fn work(model: &Model, summary: &NetSummary) -> String {
     let memory = &summary.memory;
     let mut text = head("One run");
-    let part = if memory.complete { "" } else { " at least: not all shapes are known" };
-    let mut rows =
-        vec![vec!["multiply-adds".to_owned(), compact(summary.macs), part.trim_start().to_owned()]];
+    let (macs, part) = match (summary.macs, memory.complete) {
+        (0, false) => ("unknown".to_owned(), "since shapes are"),
+        (macs, false) => (compact(macs), "at least: not all shapes are known"),
+        (macs, true) => (compact(macs), ""),
+    };
+    let mut rows = vec![vec!["multiply-adds".to_owned(), macs, part.to_owned()]];
     if memory.peak > 0 {
         let op = model
             .net
@@ -194,27 +208,23 @@ fn wrapped(counts: &[(String, usize)]) -> String {
 
 fn operators(model: &Model, summary: &NetSummary) -> String {
     let mut text = head("Operators in order");
-    let rows: Vec<_> = model
-        .net
-        .op
-        .iter()
-        .zip(&summary.diagnosis.ops)
-        .enumerate()
-        .map(|(position, (op, inferred))| {
+    let titles = ["", "type", "first output", "shape", "multiply-adds"].map(str::to_owned).to_vec();
+    let rows =
+        model.net.op.iter().zip(&summary.diagnosis.ops).enumerate().map(|(position, (op, inferred))| {
             let macs = if inferred.cost.macs > 0 { compact(inferred.cost.macs) } else { String::new() };
             let output = op.output.first().cloned().unwrap_or_default();
             let shape = inferred.outputs.first().map_or(String::new(), shape);
             vec![format!("#{position}"), op.r#type().to_owned(), output, shape, macs]
-        })
-        .collect();
+        });
+    let rows: Vec<_> = [titles].into_iter().chain(rows).collect();
     text += &table(&[Side::Right, Side::Left, Side::Left, Side::Left, Side::Right], &rows);
-    text + "  number, type, first output and its shape, multiply-adds\n"
+    text
 }
 
 /// The shape, and the type where it is not the usual one.
 fn shape(info: &TensorInfo) -> String {
     match (&info.shape, info.data_type) {
-        (Some(shape), Some(caffe2::DataType::Float) | None) => shape.to_string(),
+        (Some(shape), Some(DataType::Float) | None) => shape.to_string(),
         (Some(shape), Some(other)) => format!("{} {shape}", other.name()),
         (None, _) => "?".to_owned(),
     }
@@ -247,7 +257,8 @@ fn blobs(model: &Model, summary: &NetSummary) -> String {
         let size = if info.byte_len() > 0 { bytes(info.byte_len()).to_string() } else { String::new() };
         vec![name.to_owned(), shape(&info), size, role(summary, name).to_owned()]
     };
-    let rows: Vec<_> = names(model).into_iter().map(row).collect();
+    let titles = ["name", "shape", "bytes", ""].map(str::to_owned).to_vec();
+    let rows: Vec<_> = [titles].into_iter().chain(names(model).into_iter().map(row)).collect();
     text += &table(&[Side::Left, Side::Left, Side::Right, Side::Left], &rows);
     text
 }

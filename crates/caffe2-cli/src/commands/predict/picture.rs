@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn picture(width: u32, height: u32) -> DynamicImage {
-        RgbImage::from_fn(width, height, |x, y| Rgb([10 * x as u8, 10 * y as u8, 200])).into()
+        RgbImage::from_fn(width, height, |x, y| Rgb([(10 * x % 256) as u8, (10 * y) as u8, 200])).into()
     }
 
     fn values(preparation: &Preparation, picture: &DynamicImage) -> Vec<f32> {
