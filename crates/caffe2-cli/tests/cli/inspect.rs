@@ -37,7 +37,7 @@ fn the_same_as_json() {
     assert_eq!(json["problems"], serde_json::json!([]));
     desk.put("pointer.pb", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
     let json = desk.caffe2("inspect pointer.pb --json").json();
-    assert_eq!((&json["kind"], &json["bytes"]), (&"a Git-LFS pointer".into(), &69.into()));
+    assert_eq!((&json["kind"], &json["bytes"]), (&"a Git-LFS pointer".into(), &70.into()));
 }
 
 #[test]
