@@ -21,6 +21,16 @@ fn indices(rows: usize) -> Vec<i32> {
     (0..LOOKUPS).map(|_| next()).collect()
 }
 
+/// Rows of byte codes, each with the scale 0.01 and the bias -1.
+fn coded(rows: usize) -> Tensor {
+    let mut bytes: Vec<u8> = (0..rows * (WIDTH + 8)).map(|i| (i * 7 % 256) as u8).collect();
+    for row in bytes.chunks_exact_mut(WIDTH + 8) {
+        row[WIDTH..WIDTH + 4].copy_from_slice(&0.01f32.to_le_bytes());
+        row[WIDTH + 4..].copy_from_slice(&(-1.0f32).to_le_bytes());
+    }
+    Tensor::from_slice([rows, WIDTH + 8], &bytes).expect("a table")
+}
+
 fn workspace(rows: usize, half: bool) -> Workspace {
     let mut workspace = Workspace::new();
     workspace.set_threads(1);
@@ -59,6 +69,13 @@ fn embedding(criterion: &mut Criterion) {
             let name = BenchmarkId::new(kind, if half { "float16" } else { "float" });
             group.bench_function(name, |b| b.iter(|| workspace.run_net("net").expect("a run")));
         }
+        let mut workspace = workspace(rows, false);
+        workspace.feed("table", coded(rows));
+        let sum = OperatorDef::new("SparseLengthsSumFused8BitRowwise");
+        let op = sum.inputs(["table", "indices", "lengths"]).output("y");
+        workspace.create_net(&NetDef::new("net").op(op)).expect("a net");
+        let name = BenchmarkId::new("SparseLengthsSumFused8BitRowwise", "uint8");
+        group.bench_function(name, |b| b.iter(|| workspace.run_net("net").expect("a run")));
         let (table, indices) = (vec![0.5f32; rows * WIDTH], indices(rows));
         let mut out = vec![0.0f32; LOOKUPS / PER_GROUP * WIDTH];
         group.bench_function("plain loop", |b| b.iter(|| plain_loop(&table, &indices, &mut out)));

@@ -40,6 +40,83 @@ def dequantization():
     print()
 
 
+WIDTH = 256     # values in a row
+
+
+def table(rows, width):
+    data = (np.arange(rows * (width + 8)) * 7 % 256).astype(np.uint8).reshape(rows, width + 8)
+    data[:, width:] = np.array([0.01, -1], np.float32).view(np.uint8)
+    return data
+
+
+def row_dequantization():
+    """ns per element: reused output; fresh output (freed after each run, within the net); numpy, reused and fresh."""
+    for op in ('ByteWeightDequant', 'Fused8BitRowwiseQuantizedToFloat'):
+        print('%s, rows of %d, ns per element' % (op, WIDTH))
+        print('%12s %10s %10s %14s %14s' % ('elements', 'reused', 'fresh', 'numpy, reused', 'numpy, fresh'))
+        for size in (4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20):
+            codes = (np.arange(size) * 7 % 256).astype(np.uint8)
+            args = {}
+            if op == 'ByteWeightDequant':
+                workspace.FeedBlob('x', codes)
+                args = dict(shape=[size])
+            else:
+                workspace.FeedBlob('x', table(size // WIDTH, WIDTH))
+            times = max(1, (1 << 20) // size)
+            row = []
+            for fresh in (False, True):
+                net = core.Net('r')
+                for _ in range(times):
+                    getattr(net, op)(['x'], ['w'], **args)
+                    if fresh:
+                        net.Free(['w'], ['w'])
+                workspace.CreateNet(net)
+                name = net.Proto().name
+                row.append(best(lambda: workspace.RunNet(name)) * 1e9 / (size * times))
+            codes = codes.reshape(-1, WIDTH)
+            scale, bias = np.full((len(codes), 1), 0.01, np.float32), np.full((len(codes), 1), -1, np.float32)
+            out = np.empty(codes.shape, np.float32)
+
+            def reused():
+                np.multiply(codes, scale, out=out)
+                np.add(out, bias, out=out)
+
+            row += [best(reused) * 1e9 / size, best(lambda: codes * scale + bias) * 1e9 / size]
+            print('%12d %10.3f %10.3f %14.3f %14.3f' % tuple([size] + row))
+            workspace.ResetWorkspace()
+        print()
+
+
+def lookups(batch=100, batches=64):
+    print('sums of rows, groups of 20 to 50, batches of %d, ns per row read' % batch)
+    print('%20s %10s %10s %10s' % ('table', '8 bits', '4 bits', 'float'))
+    for rows, width in ((100000, 64), (1000000, 128)):
+        figures = []
+        for op in ('SparseLengthsSumFused8BitRowwise', 'SparseLengthsSumFused4BitRowwise', 'SparseLengthsSum'):
+            rng = np.random.RandomState(1)
+            if '8Bit' in op:
+                data = table(rows, width)
+            elif '4Bit' in op:
+                data = (np.arange(rows * (width // 2 + 4)) * 7 % 256).astype(np.uint8).reshape(rows, -1)
+                data[:, width // 2:] = np.array([0.0078125, -1], np.float16).view(np.uint8)
+            else:
+                data = np.full((rows, width), 0.5, np.float32)
+            workspace.FeedBlob('data', data)
+            net, read = core.Net('s'), 0
+            for b in range(batches):
+                lengths = rng.randint(20, 51, batch).astype(np.int32)
+                read += lengths.sum()
+                workspace.FeedBlob('i%d' % b, rng.randint(0, rows, lengths.sum()).astype(np.int64))
+                workspace.FeedBlob('l%d' % b, lengths)
+                getattr(net, op)(['data', 'i%d' % b, 'l%d' % b], ['y'])
+            workspace.CreateNet(net)
+            name = net.Proto().name
+            figures.append(best(lambda: workspace.RunNet(name)) * 1e9 / read)
+            workspace.ResetWorkspace()
+        print('%20s %10.2f %10.2f %10.2f' % tuple(['%d x %d' % (rows, width)] + figures))
+    print()
+
+
 def chain(length):
     net = caffe2_pb2.NetDef(name='chain', external_input=['x0'], external_output=['x%d' % length])
     for i in range(length):
@@ -75,5 +152,7 @@ def detector():
 
 if __name__ == '__main__':
     dequantization()
+    row_dequantization()
+    lookups()
     overhead()
     detector()

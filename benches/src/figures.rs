@@ -1,4 +1,6 @@
-//! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread.
+//! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread unless they say
+//! otherwise. An argument chooses one part: `dequantization`, `rows`, `overhead`, `detector`, `products` or
+//! `nets`.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -12,11 +14,33 @@ use caffe2_kernels::{Isa, Threads};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+mod byte_products;
+mod rows;
+
 fn main() -> Result<()> {
+    let part = std::env::args().nth(1);
+    let wanted = |name| part.as_deref().is_none_or(|part| part == name);
     println!("instruction set: {}\n", Isa::current().name());
-    dequantization();
-    overhead()?;
-    detector()
+    if wanted("dequantization") {
+        dequantization();
+    }
+    if wanted("rows") {
+        rows::dequantization()?;
+        rows::lookups()?;
+    }
+    if wanted("overhead") {
+        overhead()?;
+    }
+    if wanted("detector") {
+        detector()?;
+    }
+    if wanted("products") {
+        byte_products::products()?;
+    }
+    if wanted("nets") {
+        byte_products::nets()?;
+    }
+    Ok(())
 }
 
 /// The shortest of the times that `work` takes, over at least half a second.

@@ -32,6 +32,7 @@ import pickle
 import re
 import runpy
 import shutil
+import signal
 import struct
 import sys
 import tempfile
@@ -44,6 +45,7 @@ import numpy as np  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXACT = 'exact'
+SECONDS = 10        # that a case may take
 M_PERTURB = -6      # glibc's mallopt parameter: the byte that fills fresh memory
 
 
@@ -62,20 +64,30 @@ pb2, core, workspace = None, None, None     # set by main
 
 # ---------------------------------------------------------------- running
 
-def tensor_protos(ws, names):
-    """TensorProtos of the named blobs, serialised; other kinds of blobs are an error."""
-    out = pb2.TensorProtos()
+def contents(ws, names):
+    """What the named blobs hold: TensorProtos, serialised, and of 8-bit tensors, whose values these have, scale and
+    zero point by name; other kinds of blobs are an error."""
+    out, int8 = pb2.TensorProtos(), {}
     for n in names:
         p = pb2.BlobProto()
         p.ParseFromString(ws.blobs[n].serialize(n))
-        if p.type != 'Tensor' or p.tensor.data_type == 0:
-            raise TypeError('blob %s is a %s, not a plain tensor' % (n, p.type))
         t = out.protos.add()
-        t.CopyFrom(p.tensor)
+        if p.type == 'Int8TensorCPU':
+            q = p.qtensor
+            t.dims.extend(q.dims)
+            t.data_type = q.data_type
+            t.int32_data.extend(q.data)
+            # JSON has no infinity; only cases that we refuse have one.
+            scale = q.scale if np.isfinite(q.scale) else str(q.scale)
+            int8[n] = dict(scale=scale, zero_point=int(q.bias))
+        elif p.type == 'Tensor' and p.tensor.data_type != 0:
+            t.CopyFrom(p.tensor)
+            t.ClearField('device_detail')
+            t.ClearField('segment')
+        else:
+            raise TypeError('blob %s is a %s, neither a tensor nor an 8-bit tensor' % (n, p.type))
         t.name = n
-        t.ClearField('device_detail')
-        t.ClearField('segment')
-    return out.SerializeToString()
+    return out.SerializeToString(), int8
 
 
 def message(error):
@@ -83,17 +95,34 @@ def message(error):
     return re.sub(r'(Error from operator:.*|Exception raised from.*)', '', text, flags=re.S).strip(' (\n')
 
 
+def int8_blob(name, content):
+    """The message of an 8-bit tensor: `content` has values, scale and zero_point."""
+    values = np.asarray(content.values)
+    p = pb2.BlobProto(name=name, type='Int8TensorCPU')
+    q = p.qtensor
+    q.dims.extend(values.shape)
+    q.precision, q.is_signed = 8, False
+    q.scale, q.bias = float(np.float32(content.scale)), content.zero_point
+    q.data.extend(int(v) for v in values.flat)
+    q.data_type = pb2.TensorProto.INT32 if values.dtype == np.int32 else pb2.TensorProto.UINT8
+    q.name = name
+    return p.SerializeToString()
+
+
 def feed(ws, inputs):
     for n, v in inputs.items():
+        if hasattr(v, 'zero_point'):
+            ws.create_blob(n).deserialize(int8_blob(n, v))
+            continue
         v = np.asarray(v)       # ascontiguousarray would turn a scalar into one dimension
         ws.create_blob(n).feed(v if v.flags.c_contiguous else v.copy())
 
 
 def execute(defs, inputs, fetch, files=None, written=()):
-    """Run operators or nets in a fresh workspace: (inputs, outputs, error, files written), the first two serialised."""
+    """Run operators or nets in a fresh workspace: (inputs, outputs, error, files written), the first two as `contents`."""
     ws = workspace.C.Workspace()
     feed(ws, inputs)
-    given = tensor_protos(ws, list(inputs))
+    given = contents(ws, list(inputs))
     with tempfile.TemporaryDirectory() as folder:
         if files is not None:
             os.chdir(folder)        # the root folder of the workspace is the current one
@@ -103,9 +132,9 @@ def execute(defs, inputs, fetch, files=None, written=()):
             for d in defs:
                 (ws._run_net if isinstance(d, pb2.NetDef) else ws._run_operator)(d.SerializeToString())
             left = {name: sorted_records(os.path.join(folder, name)) for name in written}
-            return given, tensor_protos(ws, fetch), '', left
+            return given, contents(ws, fetch), '', left
         except (RuntimeError, IndexError) as e:     # IndexError: a C++ std::out_of_range
-            return given, b'', message(e), {}
+            return given, (b'', {}), message(e), {}
 
 
 def sorted_records(path):
@@ -128,6 +157,7 @@ def in_a_child(function, *args, perturb=0):
     if pid == 0:
         os.close(r)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # Caffe2 prints warnings of its own
+        signal.alarm(SECONDS)
         try:
             ctypes.CDLL(None).mallopt(M_PERTURB, perturb)
             result = ('ok', function(*args))
@@ -141,7 +171,7 @@ def in_a_child(function, *args, perturb=0):
         data = f.read()
     status = os.waitpid(pid, 0)[1]
     if not data:
-        raise RuntimeError('Caffe2 crashes here (status %d)' % status)
+        raise RuntimeError('Caffe2 crashes or never ends here (status %d)' % status)
     kind, value = pickle.loads(data)
     if kind == 'failed':
         raise RuntimeError(value)
@@ -172,8 +202,9 @@ def put_meta(folder, meta):
     put(folder, 'meta.json', (json.dumps(meta, indent=1, sort_keys=True) + '\n').encode())
 
 
-def ours_bytes(ours, fetch):
-    """What this project computes where it differs: arrays by blob, or operators and inputs to run instead."""
+def our_contents(ours, fetch):
+    """What this project computes where it differs, as `contents`: values by blob, or operators and inputs to run
+    instead."""
     if isinstance(ours, dict):
         return in_a_child(execute, [], ours, list(ours))[0]
     ops, inputs = ours
@@ -189,7 +220,7 @@ def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, di
     for o in ops:
         o.ClearField('debug_info')
     fetch = list(dict.fromkeys(ops[-1].output) if fetch is None else fetch)
-    given, result, error, left = run_twice(ops, inputs, fetch, files, written)
+    (given, given_int8), (result, result_int8), error, left = run_twice(ops, inputs, fetch, files, written)
     if not diverges and bool(error) != name.startswith('refuses_'):
         raise RuntimeError('the name says otherwise than Caffe2: ' + (error or 'accepted'))
     folder = os.path.join(root, ops[-1].type, name)
@@ -200,11 +231,15 @@ def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, di
                 inputs=describe(given), outputs=describe(result), tolerance=tolerance)
     if bool(diverges) != (ours is not None):
         raise RuntimeError('`diverges` and `ours` go together')
+    int8 = dict(inputs=given_int8, outputs=result_int8)
     if diverges:
         meta['diverges'] = diverges
         meta['ours'] = 'refused' if ours == 'refused' else 'ours.pb'
         if ours != 'refused':
-            put(folder, 'ours.pb', ours_bytes(ours, fetch))
+            data, int8['ours'] = our_contents(ours, fetch)
+            put(folder, 'ours.pb', data)
+    if any(int8.values()):
+        meta['int8'] = {file: blobs for file, blobs in int8.items() if blobs}
     put(folder, 'op.pb', ops[-1].SerializeToString())
     if len(ops) > 1:
         net = pb2.NetDef()
@@ -227,9 +262,11 @@ def write_net(root, name, init, predict, inputs, tolerance=EXACT, note='', fetch
     folder = os.path.join(root, name)
     os.makedirs(folder)
     fetch = list(fetch or predict.external_output)
-    given, result, error, _ = run_twice([init, predict], inputs, fetch)
+    (given, given_int8), (result, result_int8), error, _ = run_twice([init, predict], inputs, fetch)
     if error:
         raise RuntimeError(error)
+    if given_int8 or result_int8:
+        raise RuntimeError('nets have plain tensors as inputs and outputs')
     put(folder, 'init_net.pb', init.SerializeToString())
     put(folder, 'predict_net.pb', predict.SerializeToString())
     put(folder, 'predict_net.pbtxt', text_format.MessageToString(predict).encode())

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use caffe2_db::minidb::Reader;
 use caffe2_operator::proto::{Caffe2Message, NetDef, OperatorDef, TensorProtos, WireLimits};
-use caffe2_operator::{Error, Folder, Tensor, Workspace};
+use caffe2_operator::{Error, Folder, Int8Tensor, Tensor, Workspace};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::compare::{Tolerance, compare};
+use crate::compare::Tolerance;
+use crate::content::Content;
 
 /// Operators that read or write files.
 const USE_FILES: [&str; 4] = ["CreateDB", "DBExists", "Load", "Save"];
 
 /// Blobs by name, in the order of a file.
-pub type Blobs = Vec<(String, Tensor)>;
+pub type Blobs = Vec<(String, Content)>;
 
 /// One operator on given inputs.
 pub struct Case {
@@ -176,8 +177,8 @@ impl std::fmt::Display for RunFailure {
 
 /// Puts all blobs into the workspace.
 pub fn feed(workspace: &mut Workspace, blobs: &Blobs) {
-    for (name, tensor) in blobs {
-        workspace.feed(name, tensor.clone());
+    for (name, content) in blobs {
+        workspace.feed(name, content.clone());
     }
 }
 
@@ -187,8 +188,7 @@ pub fn feed(workspace: &mut Workspace, blobs: &Blobs) {
 /// What differs, with the name of the blob.
 pub fn compare_blobs(workspace: &Workspace, expected: &Blobs, tolerance: Tolerance) -> Result<(), String> {
     for (name, want) in expected {
-        let got = workspace.fetch(name).map_err(|e| e.to_string())?;
-        compare(&got, want, tolerance).map_err(|e| format!("`{name}`: {e}"))?;
+        Content::fetch(workspace, name)?.compare(want, tolerance).map_err(|e| format!("`{name}`: {e}"))?;
     }
     Ok(())
 }
@@ -300,8 +300,8 @@ fn read_case(folder: &Path) -> Case {
     let expected = if refusal {
         Expected::Refusal
     } else {
-        let file = if meta["ours"].is_null() { "outputs.pb" } else { "ours.pb" };
-        Expected::Blobs(read_blobs(&folder.join(file)), tolerance(&meta, &name))
+        let file = if meta["ours"].is_null() { "outputs" } else { "ours" };
+        Expected::Blobs(read_blobs(folder, file, &meta), tolerance(&meta, &name))
     };
     if let Expected::Blobs(blobs, _) = &expected {
         assert_eq!(
@@ -311,7 +311,7 @@ fn read_case(folder: &Path) -> Case {
         );
     }
     Case {
-        inputs: read_blobs(&folder.join("inputs.pb")),
+        inputs: read_blobs(folder, "inputs", &meta),
         name,
         op_type,
         net,
@@ -323,7 +323,7 @@ fn read_case(folder: &Path) -> Case {
 fn read_net(folder: &Path) -> NetCase {
     let name = case_name(folder);
     let meta = read_meta(folder);
-    let outputs = read_blobs(&folder.join("outputs.pb"));
+    let outputs = read_blobs(folder, "outputs", &meta);
     assert_eq!(
         fetched(&meta),
         outputs.iter().map(|b| b.0.as_str()).collect::<Vec<_>>(),
@@ -332,7 +332,7 @@ fn read_net(folder: &Path) -> NetCase {
     NetCase {
         init: read_message(&folder.join("init_net.pb")),
         predict: read_message(&folder.join("predict_net.pb")),
-        inputs: read_blobs(&folder.join("inputs.pb")),
+        inputs: read_blobs(folder, "inputs", &meta),
         outputs,
         tolerance: tolerance(&meta, &name),
         name,
@@ -357,10 +357,24 @@ fn read_meta(folder: &Path) -> Value {
     serde_json::from_slice(&read_file(&path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-fn read_blobs(path: &Path) -> Blobs {
-    let protos = read_message::<TensorProtos>(path).protos;
-    let tensor = |proto| Tensor::from_proto(proto).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    protos.iter().map(|proto| (proto.name().to_owned(), tensor(proto))).collect()
+/// The blobs of a file; `meta` tells which of them are 8-bit tensors.
+fn read_blobs(folder: &Path, file: &str, meta: &Value) -> Blobs {
+    let path = folder.join(format!("{file}.pb"));
+    let content = |name: &str, values: Tensor| {
+        let int8 = &meta["int8"][file][name];
+        if int8.is_null() {
+            return Content::Tensor(values);
+        }
+        let scale = int8["scale"].as_f64();
+        let zero_point = int8["zero_point"].as_i64().and_then(|zero_point| i32::try_from(zero_point).ok());
+        let (Some(scale), Some(zero_point)) = (scale, zero_point) else {
+            panic!("{}: no scale or zero point of `{name}`", path.display());
+        };
+        Content::Int8(Int8Tensor { scale: scale as f32, zero_point, values })
+    };
+    let read = |proto| Tensor::from_proto(proto).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let protos = read_message::<TensorProtos>(&path).protos;
+    protos.iter().map(|proto| (proto.name().to_owned(), content(proto.name(), read(proto)))).collect()
 }
 
 fn read_message<M: Caffe2Message>(path: &Path) -> M {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod compare;
+pub mod content;
 pub mod golden;
 pub mod models;
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use caffe2::NetDef;
 use caffe2::files::{read_net, read_tensors};
 use caffe2_operator::{Tensor, Workspace};
 
@@ -25,11 +26,25 @@ pub fn tensor(model: &str, file: &str, name: &str) -> Tensor {
 /// # Panics
 /// When one of the nets fails.
 pub fn workspace(model: &str, init_net: &str, threads: usize) -> (Workspace, String) {
+    workspace_with(model, init_net, threads, |_, _| ())
+}
+
+/// The same, where the two nets go through `rewrite` before.
+///
+/// # Panics
+/// When one of the nets fails.
+pub fn workspace_with(
+    model: &str,
+    init_net: &str,
+    threads: usize,
+    rewrite: impl FnOnce(&mut NetDef, &mut NetDef),
+) -> (Workspace, String) {
     let net = |file: &str| read_net(path(model, file)).unwrap_or_else(|e| panic!("{e}"));
+    let (mut init, mut predict) = (net(init_net), net("predict_net.pb"));
+    rewrite(&mut init, &mut predict);
     let mut workspace = Workspace::new();
     workspace.set_threads(threads);
-    workspace.run_net_once(&net(init_net)).unwrap_or_else(|e| panic!("{e}"));
-    let predict = net("predict_net.pb");
+    workspace.run_net_once(&init).unwrap_or_else(|e| panic!("{e}"));
     // Its input has to be there before the net is made; what it holds is fed later.
     for input in predict.external_input.iter() {
         if !workspace.has_blob(input) {

@@ -2,10 +2,11 @@
 //! only as far as inputs and outputs need it.
 #![allow(clippy::unwrap_used)]
 
-use caffe2_operator::proto::OperatorDef;
+use caffe2::transform::keep_codes::keep_codes;
+use caffe2_operator::proto::{NetDef, OperatorDef};
 use caffe2_operator::{Tensor, Workspace};
 use caffe2_tests::golden::{self, Case, Failures, feed};
-use caffe2_tests::models::{tensor, workspace};
+use caffe2_tests::models::{tensor, workspace, workspace_with};
 
 fn allocations_of_the_second_run(model: &str, init_net: &str, inputs: &str) -> u64 {
     let (mut workspace, net) = workspace(model, init_net, 1);
@@ -29,6 +30,43 @@ fn the_second_run_of_the_face_detector_allocates_nothing() {
 #[test]
 fn the_second_run_of_the_digits_net_allocates_nothing() {
     assert_eq!(allocations_of_the_second_run("digits", "init_net_byte.pb", "test_images.npz"), 0);
+}
+
+#[test]
+fn the_second_run_from_bytes_allocates_nothing() {
+    for (model, init_net, inputs) in [
+        ("tiny_face_detector", "init_net.pb", "input.npz"),
+        ("digits", "init_net_byte.pb", "test_images.npz"),
+    ] {
+        let (mut workspace, net) = workspace_with(model, init_net, 1, |init, predict| {
+            assert!(keep_codes(init, predict) > 0);
+        });
+        workspace.feed("data", tensor(model, inputs, "data"));
+        workspace.run_net(&net).unwrap();
+        let second = allocation_counter::measure(|| workspace.run_net(&net).unwrap());
+        assert_eq!(second.count_total, 0, "{model}");
+    }
+}
+
+/// Codes that are expanded in the net itself, each time it runs.
+#[test]
+fn keeping_codes_again_allocates_nothing() {
+    let codes = Tensor::from_slice([1 << 16], &[7u8; 1 << 16]).unwrap();
+    for codes in [codes.clone(), Tensor::from_strings([1], [vec![7u8; 1 << 16]]).unwrap()] {
+        let keep = OperatorDef::new("ByteWeightDequant").input("q").output("w").arg("keep_codes", 1);
+        let keep = keep.arg("shape", vec![16i64, 4096]);
+        let fc = OperatorDef::new("FC").inputs(["x", "w", "b"]).output("y");
+        let net = NetDef::new("net").external_inputs(["q", "x", "b"]).ops([keep, fc]).external_output("y");
+        let mut workspace = Workspace::new();
+        workspace.set_threads(1);
+        workspace.feed("q", codes);
+        workspace.feed("x", Tensor::from_slice([1, 4096], &[0.5f32; 4096]).unwrap());
+        workspace.feed("b", Tensor::zeros::<f32>([16]).unwrap());
+        workspace.create_net(&net).unwrap();
+        workspace.run_net("net").unwrap();
+        let second = allocation_counter::measure(|| workspace.run_net("net").unwrap());
+        assert_eq!((second.count_total, workspace.tensor("w").unwrap().is_expanded()), (0, false));
+    }
 }
 
 #[test]

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use caffe2_operator::proto::{Argument, Caffe2Message, NetDef, OperatorDef};
 use caffe2_operator::{
-    ArgKind, Blob, DataType, Error, ErrorKind, OpRegistry, OpSchema, Tensor, TensorInfo, Workspace, f16,
-    infer_net,
+    ArgKind, Blob, BlobInfos as Known, DataType, Error, ErrorKind, Int8Tensor, OpRegistry, OpSchema, Tensor,
+    TensorInfo, Workspace, f16, infer_net,
 };
-use caffe2_tests::compare::same_bits;
+use caffe2_tests::content::Content;
 use caffe2_tests::golden::{self, Case, panic_message};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -88,12 +88,20 @@ enum Change {
     Shape { input: Index, dims: Vec<usize> },
     Type { input: Index, data_type: DataType },
     Unwritten(Index),
-    NoTensor(Index),
+    OtherKind(Index, Kind),
     DropInput(Index),
     AddInput { data_type: DataType, dims: Vec<usize> },
     AddOutput,
     DropOutput,
     InPlace(Index, Index),
+}
+
+/// A kind of blob.
+#[derive(Debug, Clone)]
+enum Kind {
+    Other,
+    Tensor,
+    Int8 { scale: f32, zero_point: i32 },
 }
 
 /// A value for an argument in every field; which one is taken depends on the argument.
@@ -123,12 +131,22 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (index(), dims()).prop_map(|(input, dims)| Change::Shape { input, dims }),
         2 => (index(), data_type()).prop_map(|(input, data_type)| Change::Type { input, data_type }),
         1 => index().prop_map(Change::Unwritten),
-        1 => index().prop_map(Change::NoTensor),
+        2 => (index(), kind()).prop_map(|(input, kind)| Change::OtherKind(input, kind)),
         1 => index().prop_map(Change::DropInput),
         2 => (data_type(), dims()).prop_map(|(data_type, dims)| Change::AddInput { data_type, dims }),
         1 => Just(Change::AddOutput),
         1 => Just(Change::DropOutput),
         2 => (index(), index()).prop_map(|(input, output)| Change::InPlace(input, output)),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let scale = proptest::sample::select(vec![0.25, 1.0, 0.0, -1.0, f32::NAN, f32::INFINITY, 1e-40]);
+    let zero_point = proptest::sample::select(vec![0, 3, 255, -1, i32::MAX, i32::MIN]);
+    prop_oneof![
+        1 => Just(Kind::Other),
+        1 => Just(Kind::Tensor),
+        1 => (scale, zero_point).prop_map(|(scale, zero_point)| Kind::Int8 { scale, zero_point }),
     ]
 }
 
@@ -195,21 +213,28 @@ impl Value {
 /// An operator and its inputs.
 struct Subject {
     def: OperatorDef,
-    inputs: Vec<(String, Content)>,
+    inputs: Vec<(String, Input)>,
 }
 
 #[derive(Clone)]
-enum Content {
-    Tensor(Tensor),
-    NoTensor,
+enum Input {
+    Content(Content),
+    /// A blob of another kind.
+    Other,
 }
 
 impl std::fmt::Debug for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (name, content) in &self.inputs {
             match content {
-                Content::Tensor(tensor) => writeln!(f, "{name}: {}", TensorInfo::from(tensor))?,
-                Content::NoTensor => writeln!(f, "{name}: no tensor")?,
+                Input::Content(Content::Tensor(tensor)) => {
+                    writeln!(f, "{name}: {}", TensorInfo::from(tensor))?
+                }
+                Input::Content(Content::Int8(int8)) => {
+                    let (values, scale, zero_point) = (TensorInfo::from(int8), int8.scale, int8.zero_point);
+                    writeln!(f, "{name}: 8-bit {values}, scale {scale}, zero point {zero_point}")?;
+                }
+                Input::Other => writeln!(f, "{name}: no tensor")?,
             }
         }
         f.write_str(&self.def.to_text())
@@ -221,10 +246,14 @@ impl Subject {
         let mut subject = match &trial.case {
             Some(index) => {
                 let case = index.get(cases);
-                let content = |t: &Tensor| Content::Tensor(t.clone());
+                let input = |content: &Content| Input::Content(content.clone());
                 Subject {
                     def: case.net.op[0].clone(),
-                    inputs: case.inputs.iter().map(|(name, t)| (name.clone(), content(t))).collect(),
+                    inputs: case
+                        .inputs
+                        .iter()
+                        .map(|(name, content)| (name.clone(), input(content)))
+                        .collect(),
                 }
             }
             None => Subject { def: OperatorDef::new(schema.name()).output("Y"), inputs: Vec::new() },
@@ -256,9 +285,18 @@ impl Subject {
                 self.change_tensor(*input, |t| tensor(Some(*data_type), t.dims()))
             }
             Change::Unwritten(input) => self.change_tensor(*input, |_| Tensor::new()),
-            Change::NoTensor(input) if !self.inputs.is_empty() => {
+            Change::OtherKind(input, kind) if !self.inputs.is_empty() => {
                 let at = input.index(self.inputs.len());
-                self.inputs[at].1 = Content::NoTensor;
+                let Input::Content(content) = &self.inputs[at].1 else { return };
+                let values = content.values().clone();
+                self.inputs[at].1 = match kind {
+                    Kind::Other => Input::Other,
+                    Kind::Tensor => Input::Content(Content::Tensor(values)),
+                    Kind::Int8 { scale, zero_point } => {
+                        let int8 = Int8Tensor { scale: *scale, zero_point: *zero_point, values };
+                        Input::Content(Content::Int8(int8))
+                    }
+                };
             }
             Change::DropInput(input) if !self.def.input.is_empty() => {
                 self.def.input.remove(input.index(self.def.input.len()));
@@ -266,7 +304,7 @@ impl Subject {
             Change::AddInput { data_type, dims } => {
                 let name = format!("more{}", self.inputs.len());
                 self.def.input.push(name.clone());
-                self.inputs.push((name, Content::Tensor(tensor(Some(*data_type), dims))));
+                self.inputs.push((name, Input::Content(Content::Tensor(tensor(Some(*data_type), dims)))));
             }
             Change::AddOutput => self.def.output.push(format!("out{}", self.def.output.len())),
             Change::DropOutput => drop(self.def.output.pop()),
@@ -283,15 +321,22 @@ impl Subject {
             return;
         }
         let at = which.index(self.inputs.len());
-        if let Content::Tensor(tensor) = &self.inputs[at].1 {
-            self.inputs[at].1 = Content::Tensor(change(tensor));
+        match &mut self.inputs[at].1 {
+            Input::Content(Content::Tensor(tensor)) => *tensor = change(tensor),
+            Input::Content(Content::Int8(int8)) => int8.values = change(&int8.values),
+            Input::Other => {}
         }
     }
 
     /// Whether it ran, or was refused; otherwise what is wrong.
-    fn check(&self, registry: &OpRegistry, parents: [&Arc<Workspace>; 2]) -> Result<bool, String> {
-        let inferred = self.infer(registry, |_| true)?;
-        let inferred_little = self.infer(registry, |input| input % 2 == 1)?;
+    fn check(&self, registry: &Arc<OpRegistry>, parents: [&Arc<Workspace>; 2]) -> Result<bool, String> {
+        let values = |known: &mut Known, name: &str, x: &Content| x.tell(known, name);
+        let shapes = |known: &mut Known, name: &str, x: &Content| known.insert(name, x.info());
+        let inferred = [
+            ("knowing all", self.infer(registry, values, |_| true)?),
+            ("knowing shapes", self.infer(registry, shapes, |_| true)?),
+            ("knowing half", self.infer(registry, values, |input| input % 2 == 1)?),
+        ];
         let [one, two] = parents.map(|parent| self.run(parent));
         let (one, two) = match (one?, two?) {
             (Err(stopped), _) | (_, Err(stopped)) if stopped.kind() == ErrorKind::Stopped => {
@@ -309,18 +354,23 @@ impl Subject {
             (one, two) => return Err(format!("1 thread: {:?}; 2 threads: {:?}", one.err(), two.err())),
         };
         for (at, name) in self.def.output.iter().enumerate() {
-            let (first, second) = (one.tensor(name), two.tensor(name));
+            let (first, second) = (Content::fetch(&one, name), Content::fetch(&two, name));
             let (first, second) = match (first, second) {
                 (Ok(first), Ok(second)) => (first, second),
                 // The nets within an operator need not write what it declares.
                 (Err(_), Err(_)) if !self.def.arg.iter().all(|arg| arg.n.is_none()) => continue,
+                // Some operators write blobs that are no tensors.
+                (Err(_), Err(_)) if one.blob(name).is_some_and(|blob| !blob.is_empty()) => continue,
+                // One empties them.
+                (Err(_), Err(_)) if self.def.input.contains(name) && one.has_blob(name) => continue,
                 _ => return Err(format!("`{name}` was not written")),
             };
-            same_bits(second, first).map_err(|e| format!("2 threads: `{name}`: {e}"))?;
+            second.same_bits(&first).map_err(|e| format!("2 threads: `{name}`: {e}"))?;
             // The last of several outputs of one name is what can be seen.
             if !self.def.output[at + 1..].contains(name) {
-                foretold(&inferred, at, first).map_err(|e| format!("`{name}`: {e}"))?;
-                foretold(&inferred_little, at, first).map_err(|e| format!("knowing half, `{name}`: {e}"))?;
+                for (knowing, inferred) in &inferred {
+                    foretold(inferred, at, &first).map_err(|e| format!("{knowing}, `{name}`: {e}"))?;
+                }
             }
         }
         Ok(true)
@@ -330,8 +380,8 @@ impl Subject {
         let mut workspace = Workspace::child(Arc::clone(parent));
         for (name, content) in &self.inputs {
             match content {
-                Content::Tensor(tensor) => workspace.feed(name, tensor.clone()),
-                Content::NoTensor => workspace.feed(name, Blob::new(0u8)),
+                Input::Content(content) => workspace.feed(name, content.clone()),
+                Input::Other => workspace.feed(name, Blob::new(0u8)),
             }
         }
         let ran = unless_panic(|| workspace.run_operator_once(&self.def))?;
@@ -341,19 +391,19 @@ impl Subject {
         Ok(ran.map(|()| workspace))
     }
 
-    /// What inference tells of the outputs, given those inputs that are `known`.
+    /// What inference tells of the outputs, when it is told of those inputs that are `known`.
     fn infer(
         &self,
-        registry: &OpRegistry,
-        known: impl Fn(usize) -> bool,
+        registry: &Arc<OpRegistry>,
+        tell: impl Fn(&mut Known, &str, &Content),
+        is_known: impl Fn(usize) -> bool,
     ) -> Result<Result<Vec<TensorInfo>, Error>, String> {
-        let inputs = self.inputs.iter().enumerate().filter(|(at, _)| known(*at));
-        let mut known = inputs
-            .filter_map(|(_, (name, content))| match content {
-                Content::Tensor(tensor) => Some((name.clone(), TensorInfo::from(tensor))),
-                Content::NoTensor => None,
-            })
-            .collect();
+        let mut known = Known::new();
+        for (_, (name, input)) in self.inputs.iter().enumerate().filter(|(at, _)| is_known(*at)) {
+            if let Input::Content(content) = input {
+                tell(&mut known, name, content);
+            }
+        }
         let net = NetDef::default().op(self.def.clone());
         let inferred = unless_panic(|| infer_net(registry, &net, &mut known))?;
         if let Err(error) = &inferred {
@@ -372,9 +422,9 @@ fn unless_panic<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| format!("PANIC: {}", panic_message(panic.as_ref())))
 }
 
-fn foretold(inferred: &Result<Vec<TensorInfo>, Error>, at: usize, actual: &Tensor) -> Result<(), String> {
+fn foretold(inferred: &Result<Vec<TensorInfo>, Error>, at: usize, actual: &Content) -> Result<(), String> {
     let inferred = inferred.as_ref().map_err(|e| format!("it ran, but inference says {e}"))?;
-    let (inferred, actual) = (&inferred[at], TensorInfo::from(actual));
+    let (inferred, actual) = (&inferred[at], actual.info());
     let type_fits = inferred.data_type.is_none() || inferred.data_type == actual.data_type;
     let shape_fits = inferred.shape.is_none() || inferred.shape == actual.shape;
     if type_fits && shape_fits { Ok(()) } else { Err(format!("inferred {inferred}, computed {actual}")) }

@@ -3,10 +3,12 @@
 mod check;
 mod completions;
 mod convert;
+mod dequantize;
 mod draw;
 mod inspect;
 mod ops;
 mod predict;
+mod quantize;
 mod run;
 
 use clap::Subcommand;
@@ -20,6 +22,8 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     Draw(draw::DrawArgs),
     Convert(convert::ConvertArgs),
+    Quantize(quantize::QuantizeArgs),
+    Dequantize(dequantize::DequantizeArgs),
     Ops(ops::OpsArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -34,6 +38,8 @@ impl Command {
             Command::Check(args) => check::run(&args),
             Command::Draw(args) => draw::run(&args),
             Command::Convert(args) => convert::run(&args),
+            Command::Quantize(args) => quantize::run(&args),
+            Command::Dequantize(args) => dequantize::run(&args),
             Command::Ops(args) => ops::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

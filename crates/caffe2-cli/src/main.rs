@@ -11,6 +11,7 @@ mod names;
 mod progress;
 mod stdout;
 mod style;
+mod table;
 mod units;
 
 use std::{

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use caffe2::files::{FileError, Limits, PredictorFile, kind_of};
+use caffe2::files::{FileError, Limits, Mapping, PredictorFile, kind_of};
 use caffe2::inspect::{Before, NetSummary};
+use caffe2::predictor::{KeepCodes, Pass as _};
 use caffe2::proto::{Caffe2Message as _, FileKind, MessageKind, MetaNetDef};
-use caffe2::{NetDef, OpRegistry};
+use caffe2::{EncodedNet, NetDef, OpRegistry, Workspace};
 
 use crate::progress::Progress;
 
@@ -32,6 +33,109 @@ pub(crate) enum Parameters {
     Predictor(PredictorFile),
 }
 
+/// The predictor that a file describes, if it does.
+fn predictor(path: &Path, init: Option<&Path>, limits: &Limits) -> Result<Option<PredictorFile>> {
+    let file = match kind_of(path, limits)? {
+        FileKind::MiniDb => PredictorFile::open(path, limits)?,
+        FileKind::Binary(MessageKind::MetaNet)
+        | FileKind::Text(Some(MessageKind::MetaNet))
+        | FileKind::Json(Some(MessageKind::MetaNet)) => {
+            PredictorFile::from_meta(MetaNetDef::from_file(path, &limits.wire).map_err(FileError::from)?)?
+        }
+        _ => return Ok(None),
+    };
+    match init {
+        Some(init) => bail!("{} brings its parameters; leave out --init {}", path.display(), init.display()),
+        None => Ok(Some(file)),
+    }
+}
+
+/// What makes the parameters of a net that is to be run.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Nothing.
+    Unknown,
+    /// An init net, decoded as it runs.
+    Init(EncodedNet),
+    /// The file that the net is in too.
+    Predictor(PredictorFile),
+}
+
+/// Opens a net to run, and what makes its parameters.
+pub(crate) fn open(
+    path: &Path,
+    init: Option<&Path>,
+    limits: &Limits,
+    mapping: Mapping,
+    progress: &Progress,
+) -> Result<(NetDef, Source)> {
+    progress.phase(&format!("reading {}", path.display()));
+    if let Some(file) = predictor(path, init, limits)? {
+        return Ok((file.predict_net().clone(), Source::Predictor(file)));
+    }
+    let net = read_net(path, limits)?;
+    let Some(init) = init else { return Ok((net, Source::Unknown)) };
+    Ok((net, Source::Init(open_init_net(init, limits, mapping, progress)?)))
+}
+
+fn open_init_net(path: &Path, limits: &Limits, mapping: Mapping, progress: &Progress) -> Result<EncodedNet> {
+    progress.phase(&format!("reading {}", path.display()));
+    let mut net = limits.open_net(path, mapping)?;
+    net.name_or(NAMELESS);
+    tracing::debug!("{}: net `{}` with {} operators", path.display(), net.outline().name(), net.len());
+    Ok(net)
+}
+
+impl Source {
+    /// The init net, if there is one.
+    pub(crate) fn init(&self) -> Option<&EncodedNet> {
+        match self {
+            Source::Init(net) => Some(net),
+            _ => None,
+        }
+    }
+
+    /// Blobs that the init net only holds a place for.
+    pub(crate) fn placeholders(&self, net: &NetDef) -> Vec<String> {
+        // Decoded are the first operators that may be such: the exporters' fills of inputs are short.
+        const LONGEST: usize = 256;
+        let Some(init) = self.init() else { return Vec::new() };
+        let short = (0..init.len()).filter(|&position| init.operator_bytes(position) <= LONGEST);
+        let ops = short.filter_map(|position| init.operator(position).ok()?.into_def().ok());
+        let fills = NetDef::new("fills").ops(ops);
+        caffe2::placeholders(&fills, net).into_iter().map(str::to_owned).collect()
+    }
+
+    /// Makes the parameters in a workspace. With `keep_codes` weights that are stored as bytes stay bytes, and the net is
+    /// changed to read them.
+    pub(crate) fn prepare(
+        self,
+        workspace: &mut Workspace,
+        net: &mut NetDef,
+        keep_codes: bool,
+        progress: &Progress,
+    ) -> Result<()> {
+        let mut none = EncodedNet::default();
+        let (mut init, file) = match self {
+            Source::Unknown => (None, None),
+            Source::Init(init) => (Some(init), None),
+            Source::Predictor(file) => (None, Some(file)),
+        };
+        if keep_codes {
+            KeepCodes.before_init(init.as_mut().unwrap_or(&mut none), net)?;
+        }
+        if let Some(init) = init {
+            progress.init_net("running the init net", &init);
+            workspace.run_init_net(init)?;
+        }
+        if let Some(file) = file {
+            progress.phase("loading the parameters");
+            file.load_into(workspace)?;
+        }
+        Ok(())
+    }
+}
+
 impl Model {
     /// Reads a net and its init net; or a predictor file, which has both.
     pub(crate) fn read(
@@ -41,22 +145,9 @@ impl Model {
         progress: &Progress,
     ) -> Result<Model> {
         progress.phase(&format!("reading {}", path.display()));
-        let kind = kind_of(path, limits)?;
-        let predictor = match kind {
-            FileKind::MiniDb => Some(PredictorFile::open(path, limits)?),
-            FileKind::Binary(MessageKind::MetaNet)
-            | FileKind::Text(Some(MessageKind::MetaNet))
-            | FileKind::Json(Some(MessageKind::MetaNet)) => {
-                let meta = MetaNetDef::from_file(path, &limits.wire).map_err(FileError::from)?;
-                Some(PredictorFile::from_meta(meta)?)
-            }
-            _ => None,
-        };
+        let file = predictor(path, init, limits)?;
         let path = path.to_owned();
-        if let Some(file) = predictor {
-            if let Some(init) = init {
-                bail!("{} brings its parameters; leave out --init {}", path.display(), init.display());
-            }
+        if let Some(file) = file {
             return Ok(Model { path, net: file.predict_net().clone(), before: Parameters::Predictor(file) });
         }
         let net = read_net(&path, limits)?;

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use caffe2::proto::prost::Message as _;
-use caffe2::{NetDef, NetInfo, Observer, OpInfo};
+use caffe2::{EncodedNet, NetDef, NetInfo, Observer, OpInfo};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::units::ByteSize;
@@ -29,8 +28,15 @@ struct Shown {
 /// Moves the bar as operators run.
 struct Operators {
     bar: ProgressBar,
-    /// Bytes that the definition of each operator takes: for those that make parameters, about the parameters.
+    /// Bytes that each operator of an init net takes in its file, about those of the parameters that it makes; of another
+    /// net none, whose operators are counted instead.
     sizes: Mutex<Vec<usize>>,
+}
+
+impl Operators {
+    fn size(&self, position: usize) -> Option<usize> {
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner).get(position).copied()
+    }
 }
 
 impl Progress {
@@ -61,17 +67,27 @@ impl Progress {
         }
     }
 
+    /// Says that an init net is run now, which is measured in the bytes of its file.
+    pub(crate) fn init_net(&self, what: &str, net: &EncodedNet) {
+        let sizes: Vec<_> = (0..net.len()).map(|position| net.operator_bytes(position)).collect();
+        let template = "{prefix} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec} {wide_msg}";
+        self.steps(what, template, sizes.iter().sum(), sizes);
+    }
+
     /// Says that a net is run now.
     pub(crate) fn net(&self, what: &str, net: &NetDef) {
+        self.steps(what, "{prefix} {bar:30} {pos}/{len} {wide_msg}", net.op.len(), Vec::new());
+    }
+
+    fn steps(&self, what: &str, template: &str, length: usize, sizes: Vec<usize>) {
         self.phase(what);
         let Some(Shown { bar, operators, .. }) = &self.0 else { return };
-        let sizes = net.op.iter().map(|op| op.encoded_len()).collect();
         *operators.sizes.lock().unwrap_or_else(PoisonError::into_inner) = sizes;
-        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_length(net.op.len() as u64);
-        bar.set_position(0);
+        bar.set_length(length as u64);
+        bar.reset();
         bar.set_prefix(what.to_owned());
         bar.set_message("");
     }
@@ -101,13 +117,12 @@ impl Drop for Shown {
 
 impl Observer for Operators {
     fn op_start(&self, _: &NetInfo, op: &OpInfo) {
-        let sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = sizes.get(op.position()).map(|&size| format!(" ({})", ByteSize(size))).unwrap_or_default();
+        let size = self.size(op.position()).map(|size| format!(" ({})", ByteSize(size))).unwrap_or_default();
         let output = op.outputs().first().map(|name| name.to_string()).unwrap_or_default();
         self.bar.set_message(format!("{} {output}{size}", op.op_type()));
     }
 
-    fn op_stop(&self, _: &NetInfo, _: &OpInfo, _: bool) {
-        self.bar.inc(1);
+    fn op_stop(&self, _: &NetInfo, op: &OpInfo, _: bool) {
+        self.bar.inc(self.size(op.position()).unwrap_or(1) as u64);
     }
 }

@@ -36,6 +36,26 @@ pub enum KernelError {
         /// The number of dimensions.
         rank: usize,
     },
+    /// A number of elements that is no multiple of what it must be.
+    #[error("{what}: {found} is no multiple of {of}")]
+    Multiple {
+        /// What is counted.
+        what: &'static str,
+        /// What the number must be a multiple of.
+        of: usize,
+        /// The number.
+        found: usize,
+    },
+    /// A number that is too small.
+    #[error("{what}: expected at least {least}, found {found}")]
+    AtLeast {
+        /// What is counted.
+        what: &'static str,
+        /// The smallest number that is allowed.
+        least: usize,
+        /// The number.
+        found: usize,
+    },
     /// An integer was divided by zero.
     #[error("integer division by zero")]
     DivisionByZero,

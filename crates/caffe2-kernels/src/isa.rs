@@ -171,6 +171,29 @@ pub fn multiply_add(fused: bool, a: f32, b: f32, c: f32) -> f32 {
     if fused { a.mul_add(b, c) } else { a * b + c }
 }
 
+/// `a * b + c`, rounded once: with a fused operation if `fused`, which should be what [`Isa::dispatch_fused`] says,
+/// else in double precision, without a call or a branch. The bits are the same, but for those of NaN.
+#[inline(always)]
+pub fn multiply_add_once(fused: bool, a: f32, b: f32, c: f32) -> f32 {
+    if fused { a.mul_add(b, c) } else { fused_in_double(a, b, c) }
+}
+
+#[inline(always)]
+fn fused_in_double(a: f32, b: f32, c: f32) -> f32 {
+    // The product is exact. The sum is rounded to odd, so that rounding it once more gives what rounding the exact sum
+    // would: a double has more than twice the digits of a float.
+    let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = product + c;
+    let of_c = sum - product;
+    let error = (product - (sum - of_c)) + (c - of_c);
+    let bits = sum.to_bits();
+    // Away from zero is up in the bits, whatever the sign.
+    let away = (error > 0.0) == (sum > 0.0);
+    let odd = if away { bits | 1 } else { bits.wrapping_sub(1) | 1 };
+    let inexact = error != 0.0 && !error.is_nan() && bits & 1 == 0;
+    f64::from_bits(if inexact { odd } else { bits }) as f32
+}
+
 #[cfg(target_arch = "x86_64")]
 fn detect() -> Isa {
     use std::arch::is_x86_feature_detected as has;
@@ -247,6 +270,37 @@ mod tests {
                 ),
                 isa != Isa::Portable
             );
+        }
+    }
+
+    #[test]
+    fn one_rounding_in_double_is_that_of_the_fused_operation() {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        };
+        let special = [0.0, -0.0, 1.0, f32::MAX, f32::MIN_POSITIVE, 1e-45, f32::INFINITY, f32::NAN];
+        let special = special.iter().flat_map(|x| [*x, -x]).collect::<Vec<_>>();
+        let check = |a: f32, b: f32, c: f32| {
+            let (got, want) = (multiply_add_once(false, a, b, c), a.mul_add(b, c));
+            assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(), "{a:e} {b:e} {c:e}");
+        };
+        for (a, b) in special.iter().flat_map(|a| special.iter().map(move |b| (*a, *b))) {
+            special.iter().for_each(|c| check(a, b, *c));
+        }
+        for i in 0..2_000_000 {
+            let (a, b) = (f32::from_bits(next()), f32::from_bits(next()));
+            // Sums near the product, and near half a unit of its last place.
+            let near = (-a * b) * (1.0 + f32::EPSILON * (next() % 5) as f32);
+            let c = match i % 4 {
+                0 => f32::from_bits(next()),
+                1 => near,
+                2 => near * f32::EPSILON / 2.0,
+                _ => near / f32::EPSILON * 2.0,
+            };
+            check(a, b, c);
+            check((next() % 256) as f32, b, c);
         }
     }
 

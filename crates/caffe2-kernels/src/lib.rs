@@ -5,7 +5,12 @@
 //!
 //! | module | what it computes |
 //! |---|---|
+//! | [`byte_rows`] | matrix products with weights that are kept as bytes |
 //! | [`dequant`] | floats from byte codes |
+//! | [`int8`] | byte codes with scale and zero point from floats |
+//! | [`rowwise`] | rows of codes with a scale and a bias each: from floats, to floats |
+//! | [`half`] | floats to and from halves |
+//! | [`lookup`] | sums of rows that are picked from a table: of floats, halves, or codes |
 //! | [`elementwise`] | one operand, two operands with broadcasting, sums of many; apart or in place |
 //! | [`gemm`] | matrix products, with bias |
 //! | [`conv`] | convolution in one to three dimensions, NCHW and NHWC, groups |
@@ -41,8 +46,9 @@
 //! # What is promised
 //!
 //! - Results do not depend on the number of threads, to the bit.
-//! - Dequantization, element-wise kernels, softmax and pooling give the same bits on every instruction set;
-//!   products and convolutions use fused operations where there are some, and differ in rounding.
+//! - Conversions to and from codes and halves, element-wise kernels, softmax and pooling give the same bits on every
+//!   instruction set; products, convolutions and sums of picked rows use fused operations where there are some, and
+//!   differ in rounding.
 //! - A kernel never reads or writes outside of its slices. Sizes that do not fit together are a
 //!   [`KernelError`], or, where a caller can hardly get them wrong, a documented panic.
 //! - Working memory is kept per thread: once a thread has computed a layer, computing it again allocates
@@ -50,23 +56,32 @@
 //!
 //! # `unsafe`
 //!
-//! Confined to calls of code compiled for a detected instruction set ([`isa`]), stores that bypass the
-//! caches (`dequant::stream`), and pieces of matrix rows shared among threads (`gemm`).
+//! Confined to calls of code compiled for a detected instruction set ([`isa`], [`half`]), vectors (`simd`), stores that
+//! bypass the caches (`dequant::stream`), hints to fetch memory ahead ([`lookup`]), and pieces of matrix rows shared among
+//! threads (`gemm`, `byte_rows`).
 #![deny(unsafe_code)]
 
 mod band;
+pub mod byte_rows;
 pub mod conv;
 pub mod conv_transpose;
 pub mod dequant;
 pub mod elementwise;
 mod error;
+mod extremes;
 pub mod gemm;
 pub mod geometry;
+pub mod half;
+pub mod index;
+pub mod int8;
 pub mod isa;
+pub mod lookup;
 pub mod pool;
 mod reduce;
 mod rows;
+pub mod rowwise;
 mod scratch;
+mod simd;
 pub mod softmax;
 mod threads;
 pub mod transpose;

@@ -5,7 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use caffe2_kernels::Threads;
-use caffe2_kernels::conv::{ConvGeometry, conv};
+use caffe2_kernels::byte_rows::{self, ByteMatrix};
+use caffe2_kernels::conv::{ConvGeometry, conv, conv_bytes};
 use caffe2_kernels::dequant::{CodeMap, dequantize};
 use caffe2_kernels::elementwise::{BinaryIo, BinaryOp, Broadcast, InOut, binary, sigmoid, sum};
 use caffe2_kernels::gemm::{Bias, MatMut, MatRef, matmul};
@@ -90,6 +91,17 @@ fn products() {
             });
             assert_eq!(count, 0, "{m} {n} {k} {transposed}");
         }
+        let q = vec![9; n * k];
+        let map = CodeMap::from_range(-1.0, 1.0);
+        let count = second_run(|| {
+            let a = MatRef::new(&a, m, k).unwrap();
+            let weights = ByteMatrix::new(&q, n, k, map).unwrap();
+            let y = MatMut::new(&mut c, m, n).unwrap();
+            byte_rows::matmul_transposed(&ONE, a, &weights, Bias::None, y).unwrap();
+            let weights = ByteMatrix::new(&q, k, n, map).unwrap();
+            byte_rows::matmul(&ONE, a, &weights, Bias::None, MatMut::new(&mut c, m, n).unwrap()).unwrap();
+        });
+        assert_eq!(count, 0, "{m} {n} {k} bytes");
     }
 }
 
@@ -115,6 +127,13 @@ fn windows() {
             let mut output = vec![0.0; geometry.output_len()];
             let count = second_run(|| conv(&ONE, &geometry, &input, &filter, None, &mut output).unwrap());
             assert_eq!(count, 0, "{geometry:?}");
+            let q = vec![9; geometry.filter_len()];
+            let depth = q.len() / filters;
+            let count = second_run(|| {
+                let q = ByteMatrix::new(&q, filters, depth, CodeMap::from_range(-1.0, 1.0)).unwrap();
+                conv_bytes(&ONE, &geometry, &input, &q, None, &mut output).unwrap();
+            });
+            assert_eq!(count, 0, "{geometry:?} bytes");
         }
         let axes = [axis(3, 2, 1); 2];
         let geometry = PoolGeometry::new(order, 2, 8, &axes).unwrap();

@@ -1,7 +1,8 @@
 //! The arguments of one operator definition.
 
-use caffe2_proto::{Argument, DeviceOption, NetDef, OperatorDef};
+use caffe2_proto::{Argument, DeviceOption, EncodedOperator, NetDef, OperatorDef};
 
+use crate::long_list::LongList;
 use crate::schema::{
     ArgDefault, ArgElement, ArgKind, ArgSpec, ArgType, OpSchema, read_elements, read_net, read_single,
 };
@@ -31,6 +32,8 @@ pub struct Args<'a> {
     def: &'a OperatorDef,
     schema: &'a OpSchema,
     by_name: Vec<&'a Argument>,
+    /// The operator that the definition is of, where it came with lists that are not in the definition.
+    encoded: Option<&'a EncodedOperator>,
     random_seed: Option<u32>,
 }
 
@@ -61,7 +64,12 @@ impl<'a> Args<'a> {
                 );
             }
         }
-        Ok(Args { def, schema, by_name, random_seed: None }.of_net(None))
+        Ok(Args { def, schema, by_name, encoded: None, random_seed: None }.of_net(None))
+    }
+
+    /// The same arguments, with the long lists of the operator that the definition is of.
+    pub(crate) fn with_lists_of(self, operator: &'a EncodedOperator) -> Args<'a> {
+        Args { encoded: Some(operator), ..self }
     }
 
     /// The same arguments, for an operator of a net with this device option.
@@ -106,7 +114,7 @@ impl<'a> Args<'a> {
     /// When the value is in another field, or does not fit `T`; when a required argument is absent.
     pub fn get<T: ArgType>(&self, name: &'static str) -> Result<T, ArgError> {
         let spec = self.spec(name, T::KIND)?;
-        if let Some(arg) = self.find(name) {
+        if let Some(arg) = self.find_decoded(name, T::KIND)? {
             return read_single(arg);
         }
         T::from_default(&spec.default).ok_or_else(|| {
@@ -124,7 +132,7 @@ impl<'a> Args<'a> {
     /// As [`Args::get`].
     pub fn get_optional<T: ArgType>(&self, name: &'static str) -> Result<Option<T>, ArgError> {
         self.spec(name, T::KIND)?;
-        self.find(name).map(read_single).transpose()
+        self.find_decoded(name, T::KIND)?.map(read_single).transpose()
     }
 
     /// The list that an argument holds; empty when it is not given.
@@ -145,7 +153,23 @@ impl<'a> Args<'a> {
         name: &'static str,
     ) -> Result<Option<impl ExactSizeIterator<Item = Result<T, ArgError>> + use<'a, T>>, ArgError> {
         self.spec(name, T::KIND)?;
-        self.find(name).map(read_elements).transpose()
+        self.find_decoded(name, T::KIND)?.map(read_elements).transpose()
+    }
+
+    /// The list of numbers that an argument holds, where it is a long one that comes from a file and was not decoded.
+    /// `None` when it is in the definition, to be read by [`Args::elements`] or [`Args::list`], or not given.
+    ///
+    /// The schema must [say](OpSchema::reads_long_list) that the operator calls this; for operators that do not, all
+    /// lists are in the definition.
+    ///
+    /// # Errors
+    /// As [`Args::list`].
+    pub fn long_list<T: ArgElement>(&self, name: &'static str) -> Result<Option<LongList<T>>, ArgError> {
+        self.spec(name, T::KIND)?;
+        if !self.schema.has_long_list(name) {
+            return Err(not_in_schema(name, "a long list"));
+        }
+        self.encoded.and_then(|operator| operator.numbers(name)).map(|n| LongList::new(name, n)).transpose()
     }
 
     /// The argument as it stands in the definition, for operators that judge by the fields that are set.
@@ -154,7 +178,7 @@ impl<'a> Args<'a> {
     /// When the schema has no such argument.
     pub fn raw(&self, name: &'static str) -> Result<Option<&'a Argument>, ArgError> {
         match self.schema.arg_spec(name) {
-            Some(_) => Ok(self.find(name)),
+            Some(spec) => self.find_decoded(name, spec.kind),
             None => Err(not_in_schema(name, "a message")),
         }
     }
@@ -165,12 +189,23 @@ impl<'a> Args<'a> {
     /// When the argument holds something else.
     pub fn net(&self, name: &'static str) -> Result<Option<&'a NetDef>, ArgError> {
         self.spec(name, ArgKind::Net)?;
-        self.find(name).map(read_net).transpose()
+        self.find_decoded(name, ArgKind::Net)?.map(read_net).transpose()
     }
 
     fn find(&self, name: &str) -> Option<&'a Argument> {
         let at = self.by_name.binary_search_by(|a| a.name().cmp(name)).ok()?;
         Some(self.by_name[at])
+    }
+
+    /// The argument, to be read as `kind`: not as the list of numbers that was left in the form of the file.
+    fn find_decoded(&self, name: &str, kind: ArgKind) -> Result<Option<&'a Argument>, ArgError> {
+        match self.encoded.and_then(|operator| operator.numbers(name)) {
+            None => Ok(self.find(name)),
+            Some(numbers) => {
+                let found = format!("`{}`", numbers.field().name());
+                Err(ArgError::new(name, ArgProblem::Field { wanted: kind.field(), found }))
+            }
+        }
     }
 
     fn spec(&self, name: &'static str, kind: ArgKind) -> Result<&ArgSpec, ArgError> {

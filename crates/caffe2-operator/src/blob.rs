@@ -3,11 +3,11 @@
 use std::any::{Any, type_name};
 use std::sync::{Mutex, PoisonError};
 
-use caffe2_tensor::Tensor;
+use caffe2_tensor::{Int8Tensor, Tensor};
 
-/// A named value's content: nothing, a [`Tensor`], or any other `Send` type.
+/// A named value's content: nothing, a [`Tensor`], an [`Int8Tensor`], or any other `Send` type.
 ///
-/// Tensors are what nearly all operators work on, and are held directly. A value of another type
+/// Tensors and 8-bit tensors are what operators work on, and are held directly. A value of another type
 /// is held behind a lock, so that it need not be `Sync`.
 #[derive(Debug, Default)]
 pub struct Blob(Content);
@@ -17,6 +17,7 @@ enum Content {
     #[default]
     Empty,
     Tensor(Tensor),
+    Int8(Int8Tensor),
     Value(Value),
 }
 
@@ -37,11 +38,15 @@ pub struct BlobError {
 }
 
 impl Blob {
-    /// A blob that holds `value`; a [`Tensor`] becomes a tensor blob.
+    /// A blob that holds `value`; a [`Tensor`] becomes a tensor blob, an [`Int8Tensor`] one of its kind.
     pub fn new<T: Any + Send>(value: T) -> Blob {
         let value: Box<dyn Any + Send> = Box::new(value);
-        Blob(match value.downcast::<Tensor>() {
-            Ok(tensor) => Content::Tensor(*tensor),
+        let value = match value.downcast::<Tensor>() {
+            Ok(tensor) => return Blob(Content::Tensor(*tensor)),
+            Err(value) => value,
+        };
+        Blob(match value.downcast::<Int8Tensor>() {
+            Ok(int8) => Content::Int8(*int8),
             Err(value) => Content::Value(Value { type_name: type_name::<T>(), value: Mutex::new(value) }),
         })
     }
@@ -51,11 +56,18 @@ impl Blob {
         matches!(self.0, Content::Empty)
     }
 
-    /// The name of the type that the blob holds; `a tensor`, or `nothing`.
+    /// Whether it holds something that was written: a tensor with elements, or with none and a type, or any other value.
+    pub(crate) fn is_written(&self) -> bool {
+        let values = self.as_tensor().or_else(|| self.as_int8().map(|int8| &int8.values));
+        !self.is_empty() && values.is_none_or(|tensor| tensor.data_type().is_some())
+    }
+
+    /// The name of the type that the blob holds; `a tensor`, `an 8-bit tensor`, or `nothing`.
     pub fn type_name(&self) -> &'static str {
         match &self.0 {
             Content::Empty => "nothing",
             Content::Tensor(_) => "a tensor",
+            Content::Int8(_) => "an 8-bit tensor",
             Content::Value(value) => value.type_name,
         }
     }
@@ -89,6 +101,35 @@ impl Blob {
         }
     }
 
+    /// The 8-bit tensor, if the blob holds one.
+    #[inline]
+    pub fn as_int8(&self) -> Option<&Int8Tensor> {
+        match &self.0 {
+            Content::Int8(int8) => Some(int8),
+            _ => None,
+        }
+    }
+
+    /// The 8-bit tensor.
+    ///
+    /// # Errors
+    /// When the blob holds none.
+    pub fn int8(&self) -> Result<&Int8Tensor, BlobError> {
+        self.as_int8().ok_or_else(|| BlobError { wanted: "an 8-bit tensor", found: self.type_name() })
+    }
+
+    /// The 8-bit tensor for writing; any other content is replaced by a fresh one.
+    #[inline]
+    pub fn int8_or_default(&mut self) -> &mut Int8Tensor {
+        if !matches!(self.0, Content::Int8(_)) {
+            self.0 = Content::Int8(Int8Tensor::default());
+        }
+        match &mut self.0 {
+            Content::Int8(int8) => int8,
+            _ => unreachable!("an 8-bit tensor was just put in"),
+        }
+    }
+
     /// Calls `read` with the value of type `T`.
     ///
     /// # Errors
@@ -98,6 +139,7 @@ impl Blob {
         match &self.0 {
             Content::Empty => Err(wrong()),
             Content::Tensor(tensor) => (tensor as &dyn Any).downcast_ref().map(read).ok_or_else(wrong),
+            Content::Int8(int8) => (int8 as &dyn Any).downcast_ref().map(read).ok_or_else(wrong),
             Content::Value(v) => {
                 let value = v.value.lock().unwrap_or_else(PoisonError::into_inner);
                 value.downcast_ref().map(read).ok_or_else(wrong)
@@ -114,16 +156,18 @@ impl Blob {
         let value: Option<&mut T> = match &mut self.0 {
             Content::Empty => None,
             Content::Tensor(tensor) => (tensor as &mut dyn Any).downcast_mut(),
+            Content::Int8(int8) => (int8 as &mut dyn Any).downcast_mut(),
             Content::Value(v) => v.value.get_mut().unwrap_or_else(PoisonError::into_inner).downcast_mut(),
         };
         value.ok_or(wrong)
     }
 
-    /// A second blob with the same content, where that can be shared: a tensor (its storage is shared
-    /// until one of the two is written) or nothing. Other values cannot, and give an empty blob.
+    /// A second blob with the same content, where that can be shared: a tensor of either kind (its storage is
+    /// shared until one of the two is written) or nothing. Other values cannot, and give an empty blob.
     pub(crate) fn share(&self) -> Blob {
         match &self.0 {
             Content::Tensor(tensor) => Blob(Content::Tensor(tensor.clone())),
+            Content::Int8(int8) => Blob(Content::Int8(int8.clone())),
             _ => Blob::default(),
         }
     }
@@ -132,6 +176,12 @@ impl Blob {
 impl From<Tensor> for Blob {
     fn from(tensor: Tensor) -> Blob {
         Blob(Content::Tensor(tensor))
+    }
+}
+
+impl From<Int8Tensor> for Blob {
+    fn from(int8: Int8Tensor) -> Blob {
+        Blob(Content::Int8(int8))
     }
 }
 
@@ -150,6 +200,20 @@ mod tests {
         let error = blob.with(|_: &String| ()).unwrap_err();
         assert!(error.to_string().contains("Cell<i32>") && error.to_string().contains("String"), "{error}");
         assert!(blob.tensor().is_err());
+    }
+
+    #[test]
+    fn an_8_bit_tensor_is_a_kind_of_its_own() {
+        let mut blob = Blob::new(Int8Tensor { scale: 0.5, ..Int8Tensor::default() });
+        assert_eq!(blob.with(|int8: &Int8Tensor| int8.scale), Ok(0.5));
+        assert_eq!(blob.share().int8().unwrap().scale, 0.5);
+        blob.get_mut::<Int8Tensor>().unwrap().scale = 0.25;
+        assert_eq!(blob.int8_or_default().scale, 0.25);
+        let error = blob.tensor().unwrap_err().to_string();
+        assert_eq!(error, "the blob holds an 8-bit tensor, not a tensor");
+        blob.tensor_or_insert_with(Tensor::new);
+        assert!(blob.int8().is_err() && blob.as_int8().is_none());
+        assert_eq!(blob.int8_or_default().scale, 1.0);
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl BroadcastRule {
         Ok(BroadcastRule { legacy: Some(axis) })
     }
 
+    /// Whether the result always has the shape of the first operand.
+    pub fn keeps_first(&self) -> bool {
+        self.legacy.is_some()
+    }
+
     /// How operands of these shapes meet.
     ///
     /// # Errors

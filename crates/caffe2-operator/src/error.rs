@@ -61,6 +61,13 @@ pub struct OpLabel {
     pub name: String,
 }
 
+/// An operator of an encoded net that can no longer be decoded.
+impl From<caffe2_proto::ProtoError> for Error {
+    fn from(error: caffe2_proto::ProtoError) -> Error {
+        Error::new(ErrorKind::Definition, error.to_string())
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         Error(Box::new(Inner {

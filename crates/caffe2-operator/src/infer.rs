@@ -1,15 +1,20 @@
 //! Shapes and types of blobs without running anything.
 
-use caffe2_proto::NetDef;
-use caffe2_tensor::{DataType, Shape, Tensor};
-use hashbrown::HashMap;
+mod known;
+
+use std::sync::Arc;
+
+use caffe2_proto::{NetDef, OperatorDef};
+use caffe2_tensor::{DataType, Int8Tensor, Shape, Tensor};
 
 use crate::control::nested_writes;
 use crate::op_error::OpError;
 use crate::registry::OpRegistry;
-use crate::{Args, Cost, CostContext, Error};
+use crate::{Args, Cost, CostContext, Error, Item, OpSchema, Workspace};
 
-/// What is known of a tensor before it exists.
+pub use known::BlobInfos;
+
+/// What is known of a tensor, or of the values of an 8-bit tensor, before it exists.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TensorInfo {
     /// The type of the elements, if known.
@@ -47,6 +52,12 @@ impl From<&Tensor> for TensorInfo {
     }
 }
 
+impl From<&Int8Tensor> for TensorInfo {
+    fn from(int8: &Int8Tensor) -> TensorInfo {
+        TensorInfo::from(&int8.values)
+    }
+}
+
 impl std::fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.data_type.map_or("unknown type", DataType::name))?;
@@ -62,12 +73,18 @@ impl std::fmt::Display for TensorInfo {
 pub struct InferContext<'a> {
     args: &'a Args<'a>,
     inputs: &'a [TensorInfo],
+    values: &'a [Option<Tensor>],
 }
 
 impl<'a> InferContext<'a> {
     /// The context for a definition and its inputs.
     pub fn new(args: &'a Args<'a>, inputs: &'a [TensorInfo]) -> InferContext<'a> {
-        InferContext { args, inputs }
+        InferContext { args, inputs, values: &[] }
+    }
+
+    /// The same with the tensors of those inputs whose elements are known.
+    pub fn with_values(self, values: &'a [Option<Tensor>]) -> InferContext<'a> {
+        InferContext { values, ..self }
     }
 
     /// The arguments of the definition.
@@ -100,14 +117,23 @@ impl<'a> InferContext<'a> {
         self.inputs.get(index)?.data_type
     }
 
+    /// The elements of input `index`, if they are known and of type `T`: for inputs that hold dimensions, axes or
+    /// numbers from which the shape of an output follows.
+    pub fn values<T: Item>(&self, index: usize) -> Option<&'a [T]> {
+        T::of(self.values.get(index)?.as_ref()?).ok()
+    }
+
+    /// As [`InferContext::values`] for an input of `int32` or `int64`.
+    pub fn integers(&self, index: usize) -> Option<Vec<i64>> {
+        let narrow = || self.values::<i32>(index).map(|list| list.iter().map(|&i| i.into()).collect());
+        self.values::<i64>(index).map(<[i64]>::to_vec).or_else(narrow)
+    }
+
     /// The shapes of all inputs, if all are known.
     pub fn shapes(&self) -> Option<Vec<&'a Shape>> {
         self.inputs.iter().map(|info| info.shape.as_ref()).collect()
     }
 }
-
-/// What is known of blobs, by name.
-pub type BlobInfos = HashMap<String, TensorInfo>;
 
 /// What inference found out about one operator of a net.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,17 +150,20 @@ pub struct InferredOp {
 /// found is added there, so that several nets can be walked in turn.
 ///
 /// Operators that are not registered write blobs of which nothing is known, and so do the nets within operators.
+/// Where the elements of small tensors are known ([`BlobInfos::insert_tensor`]), operators that allow it
+/// ([`OpSchema::infer_by_running`]) run on them, so that shapes which are computed within a net are known too.
 ///
 /// # Errors
 /// When an operator could not run with these inputs, or its arguments are wrong; the error names it.
 pub fn infer_net(
-    registry: &OpRegistry,
+    registry: &Arc<OpRegistry>,
     net: &NetDef,
     known: &mut BlobInfos,
 ) -> Result<Vec<InferredOp>, Error> {
     let mut ops = Vec::with_capacity(net.op.len());
     for (position, def) in net.op.iter().enumerate() {
         let inputs: Vec<_> = def.input.iter().map(|n| known.get(n).cloned().unwrap_or_default()).collect();
+        let mut results = Vec::new();
         let inferred = match registry.schema(def.r#type()) {
             None => InferredOp {
                 outputs: vec![TensorInfo::unknown(); def.output.len()],
@@ -142,16 +171,12 @@ pub fn infer_net(
                 cost: Cost::default(),
             },
             Some(schema) => {
-                let infer = || -> Result<(Vec<TensorInfo>, Cost), OpError> {
-                    let args = Args::new(def, schema)?;
-                    let outputs = schema.infer_outputs(&InferContext::new(&args, &inputs))?;
-                    let context = CostContext { args: &args, inputs: &inputs, outputs: &outputs };
-                    let cost = schema.run_cost(&context);
-                    Ok((outputs, cost))
-                };
+                let values: Vec<_> = def.input.iter().map(|name| known.value(name).cloned()).collect();
+                if schema.infers_by_running() {
+                    results = run_known(registry, def, &inputs, &values).unwrap_or_default();
+                }
                 let in_place = |source| Error::in_definition(net, position, def, source);
-                let (outputs, cost) = infer().map_err(in_place)?;
-                InferredOp { inputs, outputs, cost }
+                infer_operator(def, schema, inputs, &values, &results).map_err(in_place)?
             }
         };
         for name in nested_writes(def, registry) {
@@ -160,7 +185,51 @@ pub fn infer_net(
         for (name, info) in def.output.iter().zip(&inferred.outputs) {
             known.insert(name.clone(), info.clone());
         }
+        for (name, result) in def.output.iter().zip(&results) {
+            known.insert_tensor(name.clone(), result);
+        }
         ops.push(inferred);
     }
     Ok(ops)
+}
+
+fn infer_operator(
+    def: &OperatorDef,
+    schema: &OpSchema,
+    inputs: Vec<TensorInfo>,
+    values: &[Option<Tensor>],
+    results: &[Tensor],
+) -> Result<InferredOp, OpError> {
+    let args = Args::new(def, schema)?;
+    let mut outputs = schema.infer_outputs(&InferContext::new(&args, &inputs).with_values(values))?;
+    let unknown = outputs.iter_mut().zip(results).filter(|(info, _)| info.shape.is_none());
+    unknown.for_each(|(info, result)| *info = result.into());
+    let cost = schema.run_cost(&CostContext { args: &args, inputs: &inputs, outputs: &outputs });
+    Ok(InferredOp { inputs, outputs, cost })
+}
+
+/// The most memory that an operator may take which runs so that its results are known: 64 KiB.
+const KNOWN_BYTES: usize = 1 << 16;
+
+/// What an operator gives for inputs whose elements are known; of others it gets the shape alone, which is enough for
+/// some. `None` where it is not, or memory does not suffice.
+fn run_known(
+    registry: &Arc<OpRegistry>,
+    def: &OperatorDef,
+    inputs: &[TensorInfo],
+    values: &[Option<Tensor>],
+) -> Option<Vec<Tensor>> {
+    let mut workspace = Workspace::with_registry(Arc::clone(registry));
+    workspace.set_threads(1);
+    workspace.set_memory_limit(KNOWN_BYTES);
+    for ((name, info), value) in def.input.iter().zip(inputs).zip(values) {
+        let unwritten = || {
+            let mut tensor = Tensor::new();
+            tensor.resize(info.shape.as_ref()?).ok()?;
+            Some(tensor)
+        };
+        workspace.feed(name, value.clone().or_else(unwritten)?);
+    }
+    workspace.run_operator_once(def).ok()?;
+    def.output.iter().map(|name| workspace.fetch(name).ok()).collect()
 }

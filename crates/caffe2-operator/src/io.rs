@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use caffe2_kernels::Threads;
 use caffe2_kernels::elementwise::InOut;
-use caffe2_tensor::{DataType, Element, IntoShape, MemoryBudget, Shape, Tensor};
+use caffe2_tensor::{DataType, Element, Int8Tensor, IntoShape, MemoryBudget, Shape, Tensor};
 
 use crate::OpError;
 use crate::access::Borrows;
@@ -135,6 +135,26 @@ impl<'a> OpIo<'a> {
     /// [`OpError::Missing`] and [`OpError::Taken`], as [`OpIo::input`].
     pub fn input_blob(&self, index: usize) -> Result<&'a Blob, OpError> {
         self.borrows.input(index)
+    }
+
+    /// The 8-bit tensor of input `index`; it may be unwritten.
+    ///
+    /// # Errors
+    /// As [`OpIo::input`], when it is no 8-bit tensor.
+    pub fn input_int8(&self, index: usize) -> Result<&'a Int8Tensor, OpError> {
+        let blob = self.borrows.input(index)?;
+        blob.as_int8().ok_or_else(|| wrong_kind(index, "an 8-bit tensor", blob))
+    }
+
+    /// The 8-bit tensor of output `index`: that of the last run, to be overwritten. Another kind of content is
+    /// replaced by a fresh one.
+    ///
+    /// # Errors
+    /// As [`OpIo::output`].
+    pub fn output_int8(&mut self, index: usize) -> Result<&'a mut Int8Tensor, OpError> {
+        let int8 = self.borrows.output(index)?.int8_or_default();
+        int8.values.charge_to(&self.run.budget);
+        Ok(int8)
     }
 
     /// Calls `read` with the value of input `index`, for blobs that are no tensors.

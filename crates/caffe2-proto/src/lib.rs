@@ -36,6 +36,8 @@
 //!   can be made of.
 //! - [`WireLimits`] bound what input may ask for; they are checked before anything is decoded, so
 //!   hostile input gives a [`ProtoError`] and neither a panic nor an exhausted stack or memory.
+//! - [`EncodedNet`] decodes the operators of a net one at a time, so that parameters are never all in memory
+//!   twice.
 //! - [`sniff`] tells what a file is.
 //!
 //! The messages are [`prost`] messages with public fields. A field that may be absent is an
@@ -45,6 +47,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod encoded;
 mod error;
 mod file;
 mod generated;
@@ -60,6 +63,7 @@ pub use bytes;
 pub use prost;
 
 pub use builder::{ArgumentElement, ArgumentValue};
+pub use encoded::{EncodedNet, EncodedNumbers, EncodedOperator, NumberField};
 pub use error::{Position, ProtoError, ProtoErrorKind};
 pub use file::read_file;
 pub use generated::*;

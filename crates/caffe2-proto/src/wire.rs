@@ -3,8 +3,8 @@
 mod reader;
 mod scan;
 
-pub(crate) use reader::{Reader, WireType};
-pub(crate) use scan::{Strictness, over_limit, scan};
+pub(crate) use reader::{Reader, WireFault, WireType};
+pub(crate) use scan::{Strictness, over_limit, scan, scan_parts};
 
 #[cfg(test)]
 mod tests;

@@ -5,16 +5,16 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::{Charge, Element, MemoryBudget, TensorError};
+use crate::{Charge, Element, MemoryBudget, TensorError, huge_pages};
 
 /// The alignment of every buffer: a cache line, and the widest vector.
 pub(crate) const ALIGNMENT: usize = 64;
 
 /// A block of bytes that starts at a multiple of [`ALIGNMENT`] and was zeroed when it was made.
 ///
-/// The block is asked of the allocator with [`ALIGNMENT`] spare bytes and the allocator's own
-/// alignment, since a zeroed block of a larger alignment would be cleared by hand, where a large
-/// plain one comes as untouched zero pages.
+/// The block is asked of the allocator with spare bytes and the allocator's own alignment, since a zeroed
+/// block of a larger alignment would be cleared by hand, where a large plain one comes as untouched zero
+/// pages. A large buffer begins at a huge page and asks the system for these.
 pub(crate) struct Buffer {
     /// The first aligned byte of the block.
     data: NonNull<u8>,
@@ -39,14 +39,19 @@ impl Buffer {
         }
         let charge = budget.map(|b| b.charge(capacity)).transpose()?;
         let refused = TensorError::OutOfMemory { bytes: capacity };
-        let size = capacity.checked_add(ALIGNMENT).ok_or_else(|| refused.clone())?;
+        let alignment = huge_pages::alignment(capacity).unwrap_or(ALIGNMENT);
+        let size = capacity.checked_add(alignment).ok_or_else(|| refused.clone())?;
         let layout = Layout::from_size_align(size, 16).map_err(|_| refused.clone())?;
         // SAFETY: the layout is not of size zero.
         let block = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(refused)?;
-        let skip = block.as_ptr().addr().wrapping_neg() % ALIGNMENT;
-        // SAFETY: skip < ALIGNMENT, the number of spare bytes behind the capacity.
+        let skip = block.as_ptr().addr().wrapping_neg() % alignment;
+        // SAFETY: skip < alignment, the number of spare bytes behind the capacity.
         let data = unsafe { block.add(skip) };
-        Ok(Buffer { data, capacity, block: Some((block, layout)), _charge: charge })
+        let mut buffer = Buffer { data, capacity, block: Some((block, layout)), _charge: charge };
+        if alignment > ALIGNMENT {
+            huge_pages::ask(buffer.bytes_mut());
+        }
+        Ok(buffer)
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -112,7 +117,7 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_zeroed_and_writable_to_the_last_byte() {
-        for capacity in [0, 1, 63, 64, 65, 4096, 1 << 20] {
+        for capacity in [0, 1, 63, 64, 65, 4096, 1 << 20, (4 << 20) + 5] {
             let mut buffer = Buffer::zeroed(capacity, None).unwrap();
             assert_eq!(buffer.bytes().as_ptr().addr() % ALIGNMENT, 0);
             assert!(buffer.bytes().iter().all(|&b| b == 0));

@@ -7,7 +7,8 @@ use crate::{DataType, Shape, Tensor, TensorError};
 /// Caffe2's `Int8TensorCPU`: quantized values and what they stand for,
 /// `real = (q - zero_point) * scale`.
 ///
-/// The values are `uint8`, or `int32` for biases. It is a kind of blob of its own, not a tensor.
+/// The values are `uint8`, `int32` for biases, or `uint16` where an engine works with 16 bits. It is a kind of blob of its
+/// own, not a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Int8Tensor {
     /// The step between neighbouring values.
@@ -28,7 +29,7 @@ impl Int8Tensor {
     /// The message that holds the tensor, as Caffe2 writes it.
     ///
     /// # Errors
-    /// When the values are neither `uint8` nor `int32`, or unwritten.
+    /// When the values are neither `uint8` nor `int32`, of which alone there are messages, or unwritten.
     pub fn to_proto(&self, name: &str) -> Result<QTensorProto, TensorError> {
         let data_type = self.values.written_type()?;
         let data = match data_type {

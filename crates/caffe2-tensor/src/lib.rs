@@ -28,8 +28,10 @@
 
 mod budget;
 mod buffer;
+mod coded;
 mod data_type;
 mod error;
+mod huge_pages;
 mod int8;
 mod proto;
 mod shape;
@@ -37,6 +39,7 @@ mod storage;
 mod tensor;
 
 pub use budget::{Charge, MemoryBudget};
+pub use coded::CodedElements;
 pub use data_type::{DataType, Element};
 pub use error::TensorError;
 pub use half::f16;

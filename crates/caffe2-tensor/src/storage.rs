@@ -7,6 +7,7 @@ use std::sync::atomic::{Ordering, fence};
 use bytes::Bytes;
 
 use crate::buffer::Buffer;
+use crate::coded::Coded;
 use crate::{Charge, MemoryBudget, TensorError};
 
 /// The elements of one or, when shared, of several tensors.
@@ -15,6 +16,8 @@ pub(crate) enum Storage {
     Owned(Buffer),
     /// `uint8` elements inside somebody else's bytes, such as a model file; copied before a write.
     Foreign(Bytes),
+    /// Floats that are made when they are first read; never written.
+    Coded(Coded),
     /// One byte string per element.
     Strings(Strings),
 }
@@ -53,11 +56,16 @@ pub(crate) fn unique(storage: &mut Arc<Storage>) -> Option<&mut Storage> {
 
 impl Storage {
     /// The plain bytes; `None` for strings.
-    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+    ///
+    /// # Errors
+    /// When elements have yet to be made and memory is short.
+    #[inline]
+    pub(crate) fn bytes(&self) -> Result<Option<&[u8]>, TensorError> {
         match self {
-            Storage::Owned(buffer) => Some(buffer.bytes()),
-            Storage::Foreign(bytes) => Some(bytes),
-            Storage::Strings(_) => None,
+            Storage::Owned(buffer) => Ok(Some(buffer.bytes())),
+            Storage::Foreign(bytes) => Ok(Some(bytes)),
+            Storage::Coded(coded) => coded.bytes().map(Some),
+            Storage::Strings(_) => Ok(None),
         }
     }
 }
@@ -73,7 +81,7 @@ mod tests {
         assert!(unique(&mut one).is_none());
         drop(two);
         *unique(&mut one).unwrap() = Storage::Foreign(Bytes::from_static(b"bc"));
-        assert_eq!(one.bytes(), Some(&b"bc"[..]));
+        assert_eq!(one.bytes(), Ok(Some(&b"bc"[..])));
     }
 
     #[test]
@@ -81,7 +89,7 @@ mod tests {
         let mut storage = Arc::new(Storage::Owned(Buffer::zeroed(8, None).unwrap()));
         for round in 0..100u8 {
             let reader = Arc::clone(&storage);
-            let thread = std::thread::spawn(move || reader.bytes().map(|b| b[0]));
+            let thread = std::thread::spawn(move || reader.bytes().unwrap().map(|b| b[0]));
             loop {
                 if let Some(Storage::Owned(buffer)) = unique(&mut storage) {
                     buffer.bytes_mut()[0] = round + 1;

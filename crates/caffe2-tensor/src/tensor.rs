@@ -4,13 +4,14 @@
 mod tests;
 mod write;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::buffer::{as_bytes, typed};
 use crate::storage::Storage;
-use crate::{DataType, Element, IntoShape, MemoryBudget, Shape, TensorError};
+use crate::{CodedElements, DataType, Element, IntoShape, MemoryBudget, Shape, TensorError};
 
 /// A contiguous, row-major array of elements of one [`DataType`].
 ///
@@ -20,6 +21,7 @@ use crate::{DataType, Element, IntoShape, MemoryBudget, Shape, TensorError};
 ///   dimension of 0 is empty, and may have a type.
 /// * Storage is aligned to 64 bytes, keeps its capacity when the tensor shrinks or changes its type,
 ///   and is shared by clones until one of them writes.
+/// * Floats can be kept as something smaller ([`Tensor::set_coded`]) and are then made when they are first read.
 /// * Equality means equal shape, type and bits of all elements: NaN equals the same NaN, and -0 is
 ///   not 0.
 #[derive(Clone, Default)]
@@ -144,12 +146,13 @@ impl Tensor {
     /// The elements.
     ///
     /// # Errors
-    /// [`TensorError::Type`] for another type, [`TensorError::Unwritten`].
+    /// [`TensorError::Type`] for another type, [`TensorError::Unwritten`]; when the elements of a [coded
+    /// tensor](Tensor::set_coded) have yet to be made and memory is short.
     #[inline]
     pub fn as_slice<T: Element>(&self) -> Result<&[T], TensorError> {
         self.check_type(T::DATA_TYPE)?;
         match &self.storage {
-            Some(storage) if self.numel() > 0 => match storage.bytes() {
+            Some(storage) if self.numel() > 0 => match storage.bytes()? {
                 Some(bytes) => Ok(typed(bytes, self.numel())),
                 None => Err(self.unwritten(T::DATA_TYPE.name())),
             },
@@ -172,13 +175,34 @@ impl Tensor {
     /// The bytes of the elements in the order of the machine.
     ///
     /// # Errors
-    /// [`TensorError::StringsHaveNoBytes`], [`TensorError::Unwritten`].
+    /// [`TensorError::StringsHaveNoBytes`], [`TensorError::Unwritten`]; as [`Tensor::as_slice`] when memory is short.
     pub fn as_bytes(&self) -> Result<&[u8], TensorError> {
         let data_type = self.data_type.ok_or_else(|| self.unwritten("any type"))?;
         let Some(item) = data_type.item_size() else { return Err(TensorError::StringsHaveNoBytes) };
-        let bytes = self.storage.as_deref().and_then(Storage::bytes).unwrap_or(&[]);
+        let bytes = self.storage.as_deref().map(Storage::bytes).transpose()?.flatten().unwrap_or(&[]);
         // An empty tensor may sit on storage of any kind.
         Ok(&bytes[..(self.numel() * item).min(bytes.len())])
+    }
+
+    /// What the elements are made from, if the tensor is [coded](Tensor::set_coded) as a `C`.
+    ///
+    /// The tensor may have another shape than it was given then, but as many elements.
+    #[inline]
+    pub fn coded<C: CodedElements>(&self) -> Option<&C> {
+        match (self.data_type, self.storage.as_deref()) {
+            (Some(DataType::Float), Some(Storage::Coded(coded))) => {
+                (coded.elements() as &dyn Any).downcast_ref()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the elements are there: false for a [coded](Tensor::set_coded) tensor that was never read.
+    pub fn is_expanded(&self) -> bool {
+        match self.storage.as_deref() {
+            Some(Storage::Coded(coded)) => coded.is_expanded(),
+            _ => true,
+        }
     }
 
     /// The type of the elements.
@@ -189,8 +213,12 @@ impl Tensor {
         self.data_type.ok_or_else(|| self.unwritten("any type"))
     }
 
+    /// Checks the type of the elements, without making those of a [coded](Tensor::set_coded) tensor.
+    ///
+    /// # Errors
+    /// [`TensorError::Type`] for another type, [`TensorError::Unwritten`].
     #[inline]
-    fn check_type(&self, wanted: DataType) -> Result<(), TensorError> {
+    pub fn check_type(&self, wanted: DataType) -> Result<(), TensorError> {
         match self.data_type {
             Some(found) if found == wanted => Ok(()),
             Some(found) => Err(TensorError::Type { wanted, found }),
@@ -213,8 +241,10 @@ impl PartialEq for Tensor {
             && self.data_type == other.data_type
             && match self.data_type {
                 None => true,
+                Some(_) if self.shares_storage_with(other) => true,
                 Some(DataType::String) => self.as_strings() == other.as_strings(),
-                Some(_) => self.as_bytes() == other.as_bytes(),
+                // What cannot be read equals nothing.
+                Some(_) => matches!((self.as_bytes(), other.as_bytes()), (Ok(a), Ok(b)) if a == b),
             }
     }
 }

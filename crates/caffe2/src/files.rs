@@ -2,7 +2,7 @@
 //!
 //! | file | holds | read by | written by |
 //! |---|---|---|---|
-//! | `.pb`, `.pbtxt` net | a [`NetDef`] in binary or text form | [`read_net`] | |
+//! | `.pb`, `.pbtxt` net | a [`NetDef`] in binary or text form | [`read_net`], [`open_net`] | [`write_net`] |
 //! | `.npz` | named arrays of NumPy | [`read_tensors`], [`npz`] | [`write_tensors`], [`npz`] |
 //! | `.minidb` | named blobs, Caffe2's database | [`read_tensors`], [`minidb`], [`PredictorFile`] | [`write_tensors`], [`minidb`], [`PredictorExport`] |
 //! | `.npy` | one array of NumPy | [`read_tensor`], [`npy`] | [`npy`] |
@@ -28,7 +28,9 @@
 
 mod atomic;
 mod error;
+mod mapped;
 pub mod minidb;
+mod net;
 pub mod npy;
 pub mod npz;
 mod predictor;
@@ -37,10 +39,11 @@ pub mod tensor_protos;
 use std::{collections::HashSet, fs::File, io::Read as _, path::Path};
 
 use caffe2_operator::{Blob, DEFAULT_MEMORY_LIMIT};
-use caffe2_proto::{Caffe2Message as _, FileKind, NetDef, WireLimits, sniff};
+use caffe2_proto::{Caffe2Message as _, EncodedNet, FileKind, NetDef, WireLimits, sniff};
 use caffe2_tensor::Tensor;
 
 pub use error::{FileError, FileErrorKind};
+pub use net::{NetFormat, write_net};
 pub use predictor::{PredictorExport, PredictorFile};
 
 /// Tensors with their names, in the order of the file.
@@ -74,6 +77,43 @@ impl Default for Limits {
 /// When the file cannot be read or is no net; the error says what it is instead, and what to do.
 pub fn read_net(path: impl AsRef<Path>) -> Result<NetDef, FileError> {
     Limits::default().read_net(path)
+}
+
+/// Opens a net whose operators are decoded one at a time, as [`Workspace::run_init_net`](crate::Workspace::run_init_net)
+/// wants it: with the default [`Limits`] and [`Mapping`].
+///
+/// ```
+/// use caffe2::{Caffe2Message, NetDef, OperatorDef, Workspace, files};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let path = tempfile::tempdir()?.keep().join("init_net.pb");
+/// let fill = OperatorDef::new("GivenTensorFill").output("w").arg("values", vec![0.5f32]);
+/// std::fs::write(&path, NetDef::new("init").op(fill).to_binary())?;
+/// let mut workspace = Workspace::new();
+/// workspace.run_init_net(files::open_net(&path)?)?;
+/// assert_eq!(workspace.fetch("w")?.as_slice::<f32>()?, [0.5]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`read_net`].
+pub fn open_net(path: impl AsRef<Path>) -> Result<EncodedNet, FileError> {
+    Limits::default().open_net(path, Mapping::default())
+}
+
+/// Whether files are mapped into memory, so that bytes in them become tensors without being read or copied.
+///
+/// A file that is mapped must not be changed or cut while anything of it is in use: what is read from it then is
+/// anybody's guess, and reading behind the end of a file that was cut ends the process (`SIGBUS`). Replacing it by
+/// another of the same name, as this library and most programs write files, is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mapping {
+    /// Regular files of at least 64 KiB on local disks are mapped; all else is read.
+    #[default]
+    LocalFiles,
+    /// Every file is read.
+    Never,
 }
 
 /// Reads named tensors from an `.npz`, `TensorProtos` or `.minidb` file, with the default [`Limits`].
@@ -213,6 +253,20 @@ impl Limits {
     /// As [`read_net`]; when the limits are exceeded.
     pub fn read_net(&self, path: impl AsRef<Path>) -> Result<NetDef, FileError> {
         Ok(NetDef::from_file(path, &self.wire)?)
+    }
+
+    /// As [`open_net()`], where `mapping` tells whether the file may be mapped into memory.
+    ///
+    /// # Errors
+    /// As [`open_net()`]; when the limits are exceeded.
+    pub fn open_net(&self, path: impl AsRef<Path>, mapping: Mapping) -> Result<EncodedNet, FileError> {
+        let path = path.as_ref();
+        if mapping == Mapping::LocalFiles
+            && let Some(net) = mapped::open_net(path, &self.wire)
+        {
+            return net.map_err(|error| FileError::from(error).in_file(path));
+        }
+        Ok(EncodedNet::from_file(path, &self.wire)?)
     }
 
     /// As [`read_tensors`].

@@ -22,14 +22,14 @@
 mod input_shape;
 mod memory;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use caffe2_operator::{BlobInfos, Diagnosis, Error, InferredOp, OpRegistry, TensorInfo, diagnose_net};
 use caffe2_proto::{NetDef, OperatorDef};
 use caffe2_tensor::DataType;
 
 use crate::files::{FileError, Limits, PredictorFile};
-use crate::{outputs_of, placeholders};
+use crate::{NetFacts, placeholders};
 
 pub use input_shape::{InputGuess, Sizes, guess_input};
 pub use memory::ActivationMemory;
@@ -163,7 +163,8 @@ impl NetSummary {
     /// The summary of a net; where the shape of its only input is not known, it is guessed.
     pub fn new(registry: &OpRegistry, net: &NetDef, before: &Before) -> NetSummary {
         let mut known = before.blobs.clone();
-        let read = read_before_written(net);
+        let facts = NetFacts::new(net);
+        let read: Vec<&str> = facts.inputs().map(|(name, _)| name).collect();
         let is_input =
             |name: &&str| !known.contains_key(*name) || before.placeholders.iter().any(|p| p == name);
         let inputs: Vec<&str> = read.iter().copied().filter(is_input).collect();
@@ -190,7 +191,7 @@ impl NetSummary {
             .collect();
         let diagnosis = diagnose_net(registry, net, &mut known);
         let info = |name: String| (name.clone(), known.get(&name).cloned().unwrap_or_default());
-        let outputs: Vec<_> = outputs_of(net).into_iter().map(info).collect();
+        let outputs: Vec<_> = facts.outputs().into_iter().map(info).collect();
         NetSummary {
             operators: counted(net.op.iter().map(|op| op.r#type())),
             macs: diagnosis.ops.iter().fold(0, |sum: u64, op| sum.saturating_add(op.cost.macs)),
@@ -218,18 +219,6 @@ fn counted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(String, usize)> {
     let mut counts: Vec<_> = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts
-}
-
-/// The blobs that must be there before a net runs, in the order in which they are read.
-pub fn read_before_written(net: &NetDef) -> Vec<&str> {
-    let (mut written, mut seen) = (HashSet::new(), HashSet::new());
-    let mut read = Vec::new();
-    for op in &net.op {
-        let inputs = op.input.iter().map(String::as_str);
-        read.extend(inputs.filter(|input| !written.contains(input) && seen.insert(*input)));
-        written.extend(op.output.iter().map(String::as_str));
-    }
-    read
 }
 
 #[cfg(test)]

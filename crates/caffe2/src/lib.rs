@@ -30,17 +30,20 @@
 //!
 //! - [`Workspace`] holds blobs and nets by name, and runs them; [`Tensor`] is what most blobs are.
 //! - [`NetDef`] and [`OperatorDef`] are definitions: [read](files::read_net) from files, or built as above.
+//! - [`Predictor`] loads a model, checks what it is given, and runs it, from several threads if need be.
 //! - [`files`] has nets, NumPy's `.npz` and `.npy`, and Caffe2's `TensorProtos`.
 //! - [`inspect`] tells what a net is made of and what it takes, without running it.
 //! - [`OpRegistry`] tells which operators there are, and [`OpSchema`] what each takes.
 //! - [`Operator`] and [`OperatorType`] are for operators of your own, as [`operator`] shows.
 //!
-//! The whole of the crates below is in [`operator`], [`tensor`] and [`proto`].
-#![forbid(unsafe_code)]
+//! The whole of the crates below is in [`operator`], [`tensor`], [`transform`] and [`proto`].
+#![deny(unsafe_code)]
 
 pub mod files;
 pub mod inspect;
+mod net_facts;
 mod parameters;
+pub mod predictor;
 
 /// The operator framework, all of it.
 pub use caffe2_operator as operator;
@@ -48,15 +51,19 @@ pub use caffe2_operator as operator;
 pub use caffe2_proto as proto;
 /// Tensors, all of it.
 pub use caffe2_tensor as tensor;
+/// Rewrites of nets.
+pub use caffe2_transform as transform;
 
 pub use caffe2_operator::{
     Args, Blob, Error, ErrorKind, Net, NetInfo, Observer, OpError, OpInfo, OpIo, OpRegistry, OpSchema,
     Operator, OperatorType, TimeObserver, Workspace, register_cpu_operator,
 };
-pub use caffe2_proto::{Argument, Caffe2Message, NetDef, OperatorDef, ProtoError, WireLimits};
-pub use caffe2_tensor::{DataType, Element, MemoryBudget, Shape, Tensor, TensorError, f16};
+pub use caffe2_proto::{Argument, Caffe2Message, EncodedNet, NetDef, OperatorDef, ProtoError, WireLimits};
+pub use caffe2_tensor::{DataType, Element, Int8Tensor, MemoryBudget, Shape, Tensor, TensorError, f16};
+pub use net_facts::NetFacts;
+pub use predictor::{Predictor, PredictorError, PredictorOptions, Session};
 
-pub use parameters::{fill_net, outputs_of, placeholders};
+pub use parameters::{fill_net, placeholders};
 
 // A crate whose name stands nowhere in the code is not linked, and its operators are missing then.
 use caffe2op_accuracy as _;
@@ -74,13 +81,17 @@ use caffe2op_dropout as _;
 use caffe2op_elementwise as _;
 use caffe2op_filler as _;
 use caffe2op_fullyconnected as _;
+use caffe2op_fusedrowwise as _;
 use caffe2op_gather as _;
+use caffe2op_halffloat as _;
+use caffe2op_i8quantized as _;
 use caffe2op_matmul as _;
 use caffe2op_norm as _;
 use caffe2op_onehot as _;
 use caffe2op_orderswitch as _;
 use caffe2op_pad as _;
 use caffe2op_pool as _;
+use caffe2op_quantdecode as _;
 use caffe2op_reduction as _;
 use caffe2op_reshape as _;
 use caffe2op_resize as _;

@@ -1,6 +1,6 @@
 //! Init nets: the nets that make the parameters of others.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use caffe2_proto::{NetDef, OperatorDef};
 use caffe2_tensor::{DataType, Tensor};
@@ -104,22 +104,4 @@ fn is_zeros(op: &OperatorDef) -> bool {
             }),
             _ => false,
         }
-}
-
-/// What a net is there to compute: its external outputs; where it declares none, what its operators write and no later one
-/// reads.
-pub fn outputs_of(net: &NetDef) -> Vec<String> {
-    if !net.external_output.is_empty() {
-        return net.external_output.clone();
-    }
-    let (mut written, mut read) = (HashMap::new(), HashMap::new());
-    for (position, op) in net.op.iter().enumerate() {
-        read.extend(op.input.iter().map(|input| (input.as_str(), position)));
-        written.extend(op.output.iter().map(|output| (output.as_str(), position)));
-    }
-    // An operator in place reads before it writes.
-    let is_last = |name: &str| read.get(name).is_none_or(|read| written.get(name).is_some_and(|w| w >= read));
-    let mut seen = HashSet::new();
-    let names = net.op.iter().flat_map(|op| &op.output);
-    names.filter(|name| is_last(name) && seen.insert(name.as_str())).cloned().collect()
 }

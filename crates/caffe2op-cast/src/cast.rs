@@ -43,6 +43,7 @@ impl OperatorType for CastOp {
             .output("Y", "tensor of the same shape and the type `to`, which is neither float16 nor BYTE")
             .differences("BYTE is an error, where Caffe2 ends the process.")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {

@@ -40,6 +40,7 @@ impl OperatorType for ConcatOp {
             .output("split_info", "int32 tensor with the thickness of each input along the axis")
             .differences("All inputs must have the same number of dimensions; Caffe2 ignores what later ones have more.")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {

@@ -148,10 +148,11 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let operator = SplitOp::from_args(context.args())?;
     let data_type = context.data_type(0);
     let unknown = TensorInfo { data_type, shape: None };
+    let sizes = context.values::<i32>(1);
     match context.shape(0) {
         // With an axis of their own, the parts are one thick, whatever holds that.
-        Some(x) if context.input_count() == 1 || operator.axis.added => {
-            let parted = operator.part(x, None)?;
+        Some(x) if sizes.is_some() || context.input_count() == 1 || operator.axis.added => {
+            let parted = operator.part(x, sizes)?;
             let info = |part| Ok(TensorInfo { data_type, shape: Some(parted.shape(x, part)?) });
             (0..operator.parts).map(info).collect()
         }

@@ -8,11 +8,11 @@
 //! The arguments of the window are those of [`WindowArgs`]; `group` cuts the channels into groups, each of which
 //! has filters of its own.
 
-use caffe2_kernels::conv::{ConvGeometry, conv};
+use caffe2_kernels::conv::{ConvGeometry, conv, conv_bytes};
 use caffe2_operator::window::{Image, Order, WindowArgs, declare_window_args};
 use caffe2_operator::{
-    ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
+    OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo, WeightBytes, register_cpu_operator,
 };
 
 /// The arguments of [`ConvOp`].
@@ -124,7 +124,11 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
             .arg("shared_buffer", "has no effect: no buffer is kept in the workspace", false)
             .arg("float16_compute", "has no effect: Caffe2 uses it on graphics processors only", false)
             .input("X", "float images [N, C, size..], or [N, size.., C] in NHWC")
-            .input("filter", "float filters [M, C / group, kernel..], or [M, kernel.., C / group] in NHWC")
+            .input(
+                "filter",
+                "float filters [M, C / group, kernel..], or [M, kernel.., C / group] in NHWC; multiplied from their \
+                 bytes, with the same bits, if they are kept so (ByteWeightDequant, keep_codes)",
+            )
             .input("bias", "float [M], added to each output; optional")
             .output("Y", "float [N, M, size..], or [N, size.., M] in NHWC")
             .differences(
@@ -134,6 +138,7 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
                  Types are checked even when there are no images.",
             )
             .infer(infer)
+            .expect(expect)
             .cost(cost)
             .comparison(Comparison::Tolerance(1e-4))
     }
@@ -152,6 +157,19 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     Ok(vec![TensorInfo::new(DataType::Float, shape)])
 }
 
+/// Images with as many channels and dimensions as the filter says.
+fn expect(context: &ExpectContext<'_>, index: usize) -> Expectation {
+    let dims = || {
+        let ConvArgs { window, group } = ConvArgs::read(context.inputs.args()).ok()?;
+        let filter = Filter::of(context.inputs.shape(1)?, window.order)?;
+        let mut dims = vec![None; filter.kernel.len() + 2];
+        let at = if window.order == Order::Nchw { 1 } else { dims.len() - 1 };
+        dims[at] = filter.channels.checked_mul(group);
+        Some(dims)
+    };
+    Expectation::floats(if index == 0 { dims() } else { None })
+}
+
 /// A multiply-add for each output and each element of its filter.
 fn cost(context: &CostContext<'_>) -> Cost {
     let filter = context.inputs.get(1).and_then(|info| info.shape.as_ref());
@@ -162,14 +180,20 @@ fn cost(context: &CostContext<'_>) -> Cost {
 impl<const DIMS: usize> Operator for ConvOp<DIMS> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let (x, w) = (io.input(0)?, io.input(1)?);
-        let (xs, ws) = (io.input_slice(0)?, io.input_slice(1)?);
+        let xs = io.input_slice(0)?;
+        w.check_type(DataType::Float).map_err(|source| OpError::Input { index: 1, source })?;
         let (b, bs) = match io.input_count() {
             3 => (Some(io.input(2)?.shape()), Some(io.input_slice(2)?)),
             _ => (None, None),
         };
         let (geometry, shape) = self.args.plan(x.shape(), w.shape(), b)?;
         let y = io.output_slice(0, shape)?;
-        conv(io.threads(), &geometry, xs, ws, bs, y).map_err(|e| OpError::Other(e.to_string()))
+        let filters = geometry.filters();
+        match WeightBytes::of(w, filters, geometry.filter_len() / filters) {
+            Some(filter) => conv_bytes(io.threads(), &geometry, xs, &filter, bs, y)?,
+            None => conv(io.threads(), &geometry, xs, io.input_slice(1)?, bs, y)?,
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Caffe2's `Copy`, `StopGradient`, `Alias` and `EnsureCPUOutput`.
+//! Caffe2's `Copy`, `StopGradient`, `Alias`, `EnsureCPUOutput` and `Free`.
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;
@@ -15,6 +15,8 @@
 
 mod alias;
 mod copy;
+mod free;
 
 pub use alias::{Alias, EnsureCpuOutput, Same, SameOp, StopGradient};
 pub use copy::CopyOp;
+pub use free::FreeOp;

@@ -6,11 +6,13 @@
 //! | `shape` | the input's | shape of the output |
 //! | `qmin`, `qmax` | 0, 255 | the smallest and the largest code; not in Caffe2 |
 //! | `formula` | `min_max` | or `centred`; not in Caffe2 |
+//! | `keep_codes` | false | whether the output is kept as bytes until somebody reads floats; not in Caffe2 |
 
 use caffe2_kernels::dequant::{CodeMap, dequantize};
+use caffe2_operator::proto::bytes::Bytes;
 use caffe2_operator::{
-    ArgError, Args, DataType, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType, Shape,
-    TensorInfo, register_cpu_operator,
+    ArgError, Args, ByteWeight, DataType, InferContext, OpError, OpIo, OpSchema, Operator, OperatorType,
+    Shape, Tensor, TensorInfo, register_cpu_operator,
 };
 
 /// The arguments of [`ByteWeightDequantOp`].
@@ -28,6 +30,8 @@ pub struct ByteWeightDequantArgs {
     pub formula: Formula,
     /// The shape of the output; the input's own when absent.
     pub shape: Option<Shape>,
+    /// Whether the output shares the bytes of the input, and floats are made when somebody reads them.
+    pub keep_codes: bool,
 }
 
 /// How codes become values. Every operation is rounded by itself.
@@ -69,6 +73,7 @@ impl ByteWeightDequantArgs {
             qmax,
             formula,
             shape: shape.map_err(|e| ArgError::value("shape", e.to_string()))?,
+            keep_codes: args.get("keep_codes")?,
         })
     }
 
@@ -88,6 +93,7 @@ impl ByteWeightDequantArgs {
 pub struct ByteWeightDequantOp {
     map: CodeMap,
     shape: Option<Shape>,
+    keep_codes: bool,
 }
 
 impl OperatorType for ByteWeightDequantOp {
@@ -112,6 +118,12 @@ impl OperatorType for ByteWeightDequantOp {
                  `centred`: (2 * q - qmin - qmax) * (max - min) / (qmax - qmin) (not in Caffe2)",
                 "min_max",
             )
+            .arg(
+                "keep_codes",
+                "the output shares the bytes of the input: FC, FCTransposed, MatMul and Conv multiply by them, and any \
+                 other reader has floats made of them, once (not in Caffe2)",
+                false,
+            )
             .input("codes", "uint8 tensor, or a string tensor of one element that holds the bytes")
             .output("weights", "float tensor of `shape`")
             .differences(
@@ -124,7 +136,7 @@ impl OperatorType for ByteWeightDequantOp {
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
         let args = ByteWeightDequantArgs::read(args)?;
-        Ok(ByteWeightDequantOp { map: args.code_map(), shape: args.shape })
+        Ok(ByteWeightDequantOp { map: args.code_map(), shape: args.shape, keep_codes: args.keep_codes })
     }
 }
 
@@ -132,26 +144,50 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let shape = ByteWeightDequantArgs::read(context.args())?.shape;
     // The shape of a string tensor says nothing of the bytes in it.
     let own = || context.shape(0).filter(|_| context.data_type(0) == Some(DataType::UInt8)).cloned();
-    Ok(vec![TensorInfo { data_type: Some(DataType::Float), shape: shape.or_else(own) }])
+    let of_string = || match context.values::<Bytes>(0) {
+        Some([bytes]) => Shape::new(&[bytes.len()]).ok(),
+        _ => None,
+    };
+    let shape = shape.or_else(own).or_else(of_string);
+    Ok(vec![TensorInfo { data_type: Some(DataType::Float), shape }])
 }
 
 impl Operator for ByteWeightDequantOp {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let codes = io.input_bytes(0)?;
         let input = io.input(0)?;
-        let weights = match &self.shape {
+        let shape: &[usize] = match &self.shape {
             Some(shape) if shape.numel() != codes.len() => {
                 let message =
                     format!("{} codes, but shape {shape} has {} elements", codes.len(), shape.numel());
                 return Err(OpError::input(0, message));
             }
-            Some(shape) => io.output_slice(0, shape)?,
-            None if input.data_type() == Some(DataType::String) => io.output_slice(0, [codes.len()])?,
-            None => io.output_slice(0, input.shape())?,
+            Some(shape) => shape.dims(),
+            None if input.data_type() == Some(DataType::String) => &[codes.len()],
+            None => input.dims(),
         };
-        dequantize(io.threads(), codes, self.map, weights);
+        if self.keep_codes {
+            return keep(input, codes, self.map, shape, io.output(0)?);
+        }
+        dequantize(io.threads(), codes, self.map, io.output_slice(0, shape)?);
         Ok(())
     }
+}
+
+/// Makes `weights` the tensor that is kept as `codes`, which are the bytes of `input`; nothing to do if it is already.
+fn keep(
+    input: &Tensor,
+    codes: &[u8],
+    map: CodeMap,
+    shape: &[usize],
+    weights: &mut Tensor,
+) -> Result<(), OpError> {
+    let unchanged = weights.coded::<ByteWeight>().is_some_and(|kept| kept.is_of(codes, map));
+    if unchanged && weights.dims() == shape {
+        return Ok(());
+    }
+    let kept = ByteWeight::new(input, map).map_err(|source| OpError::Input { index: 0, source })?;
+    weights.set_coded(shape, kept).map_err(|source| OpError::Output { index: 0, source })
 }
 
 register_cpu_operator!(ByteWeightDequantOp);
@@ -159,8 +195,9 @@ register_cpu_operator!(ByteWeightDequantOp);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use caffe2_operator::Workspace;
+    use caffe2_operator::proto::NetDef;
     use caffe2_operator::proto::OperatorDef;
-    use caffe2_operator::{Tensor, Workspace};
 
     fn run(codes: Tensor, def: OperatorDef) -> Result<Tensor, String> {
         let mut workspace = Workspace::new();
@@ -189,6 +226,7 @@ mod tests {
             qmax: 255,
             formula: Formula::MinMax,
             shape: None,
+            keep_codes: false,
         };
         assert_eq!(read, expected);
     }
@@ -240,5 +278,47 @@ mod tests {
         let error = run(floats, def()).unwrap_err();
         assert!(error.contains("input 0 `q`: wanted a tensor of uint8, found one of float"), "{error}");
         assert!(run(Tensor::new(), def()).unwrap_err().contains("never written"));
+    }
+
+    #[test]
+    fn codes_that_are_kept_are_the_same_weights() {
+        let keep = || def().arg("keep_codes", 1).arg("min", -1.0f32).arg("shape", vec![2i64, 2]);
+        let plain = || def().arg("min", -1.0f32).arg("shape", vec![2i64, 2]);
+        let text = Tensor::from_strings([1], [&[0u8, 1, 200, 255][..]]).unwrap();
+        for q in [codes(&[0, 1, 200, 255]), text] {
+            let kept = run(q.clone(), keep()).unwrap();
+            assert!(!kept.is_expanded() && kept.coded::<ByteWeight>().is_some());
+            assert_eq!(kept, run(q, plain()).unwrap());
+            assert!(kept.is_expanded());
+        }
+        assert!(run(codes(&[1, 2]), keep()).unwrap_err().contains("2 codes"));
+    }
+
+    #[test]
+    fn codes_are_kept_again_only_when_they_are_others() {
+        let net = NetDef::new("n").external_input("q").op(def().input("q").output("w").arg("keep_codes", 1));
+        let mut workspace = Workspace::new();
+        workspace.feed("q", codes(&[0, 255]));
+        workspace.create_net(&net).unwrap();
+        workspace.run_net("n").unwrap();
+        let first = workspace.fetch("w").unwrap();
+        workspace.run_net("n").unwrap();
+        assert!(workspace.tensor("w").unwrap().shares_storage_with(&first));
+        workspace.feed("q", codes(&[255, 0]));
+        workspace.run_net("n").unwrap();
+        assert_eq!(workspace.tensor("w").unwrap().as_slice::<f32>().unwrap(), [3.0, -3.0]);
+        assert_eq!(first.as_slice::<f32>().unwrap(), [-3.0, 3.0]);
+    }
+
+    #[test]
+    fn memory_for_floats_is_charged_to_whoever_reads_them_first() {
+        let mut workspace = Workspace::new();
+        workspace.set_memory_limit(100);
+        workspace.feed("q", codes(&[7; 30]));
+        let keep = def().input("q").output("w").arg("keep_codes", 1);
+        workspace.run_operator_once(&keep).unwrap();
+        assert_eq!(workspace.memory().used(), 0);
+        let error = workspace.fetch("w").unwrap().as_slice::<f32>().map(drop).unwrap_err().to_string();
+        assert!(error.contains("120 bytes") && error.contains("limit"), "{error}");
     }
 }

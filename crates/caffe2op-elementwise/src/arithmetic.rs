@@ -14,8 +14,9 @@ use std::marker::PhantomData;
 use caffe2_kernels::KernelError;
 use caffe2_kernels::elementwise::{Arithmetic, BinaryIo, BinaryOp, Broadcast, binary};
 use caffe2_operator::{
-    ArgError, Args, BroadcastRule, Cost, DataType, Element, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, dispatch_input_type, register_cpu_operator,
+    ArgError, Args, BroadcastRule, Cost, DataType, Element, ExpectContext, Expectation, InferContext,
+    OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo, dispatch_input_type,
+    register_cpu_operator,
 };
 
 /// What tells one [`ArithmeticOp`] from another.
@@ -116,6 +117,8 @@ impl<O: Operation> OperatorType for ArithmeticOp<O> {
                 "tensor of the same type; its shape may not grow beyond that of an operand that it replaces",
             )
             .infer(infer)
+            .infer_by_running()
+            .expect(expect)
             .cost(|context| Cost::with_macs(context, context.output_numel(0).saturating_mul(O::MACS)))
     }
 
@@ -127,6 +130,20 @@ impl<O: Operation> OperatorType for ArithmeticOp<O> {
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     // Both have one type.
     infer_result(context, context.data_type(0).or_else(|| context.data_type(1)))
+}
+
+/// The type of the other operand, and the shape that is wanted of the result where that is known to be the shape of
+/// this operand, or meant to be: the other stretches, or goes with a run of dimensions.
+fn expect(context: &ExpectContext<'_>, index: usize) -> Expectation {
+    let result = context.output(0);
+    let data_type = context.inputs.data_type(1 - index.min(1)).or(result.data_type);
+    let other = context.inputs.shape(1 - index.min(1));
+    let dims = match BroadcastRule::read(context.inputs.args()) {
+        Ok(rule) if rule.keeps_first() => result.dims.filter(|_| index == 0),
+        Ok(_) => result.dims.filter(|dims| other.is_some_and(|other| other.rank() <= dims.len())),
+        Err(_) => None,
+    };
+    Expectation { data_type, dims }
 }
 
 /// A result of this type where the two inputs meet.

@@ -48,6 +48,7 @@ impl OperatorType for ConstantFillOp {
             .output("Y", "tensor of the value in the shape")
             .differences("A value that does not fit dtype is an error when the operator is made, not when it runs.")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {

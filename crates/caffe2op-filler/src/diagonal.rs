@@ -45,6 +45,7 @@ impl OperatorType for DiagonalFillOp {
             .output("Y", "tensor in the shape, which has two dimensions, or more that are equal")
             .differences("A value that does not fit dtype is an error when the operator is made, not when it runs.")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {

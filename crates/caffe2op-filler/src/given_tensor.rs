@@ -12,13 +12,15 @@
 //! | `GivenTensorByteStringToUInt8Fill` | uint8 | `strings`, one of them |
 //!
 //! The values become a tensor when the operator is made; the output shares it until somebody writes there
-//! (Caffe2 `given_tensor_fill_op.cc`, `given_tensor_byte_string_to_uint8_fill_op.cc`).
+//! (Caffe2 `given_tensor_fill_op.cc`, `given_tensor_byte_string_to_uint8_fill_op.cc`). Long lists of numbers that come
+//! from a file are decoded into the output instead, when the operator runs.
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use caffe2_operator::proto::bytes::Bytes;
 use caffe2_operator::{
-    ArgElement, ArgError, Args, DataType, Element, InferContext, OpError, OpIo, OpSchema, Operator,
+    ArgElement, ArgError, Args, DataType, Element, InferContext, LongList, OpError, OpIo, OpSchema, Operator,
     OperatorType, Shape, Tensor, TensorError, TensorInfo, register_cpu_operator,
 };
 
@@ -44,11 +46,11 @@ pub trait Given: Sized + 'static {
     /// When the arguments say something else than the operator makes.
     fn data_type(args: &Args<'_>) -> Result<DataType, ArgError>;
 
-    /// The values, as a tensor of one dimension.
+    /// The values.
     ///
     /// # Errors
     /// When there is one that does not fit the type.
-    fn values(args: &Args<'_>) -> Result<Tensor, ArgError>;
+    fn values(args: &Args<'_>) -> Result<Values, ArgError>;
 
     /// The number of values, without a look at each.
     ///
@@ -58,8 +60,41 @@ pub trait Given: Sized + 'static {
         match Self::data_type(args)? {
             DataType::Float | DataType::Double => count_of::<f32>(args),
             DataType::String => count_of::<Bytes>(args),
+            DataType::Bool => count_of::<bool>(args),
             _ => count_of::<i64>(args),
         }
+    }
+}
+
+/// The values of a fill.
+#[derive(Debug)]
+pub enum Values {
+    /// A tensor of one dimension.
+    Whole(Tensor),
+    /// A list that is still in the form of the file.
+    Long(LongValues),
+}
+
+/// A long list of numbers, and how it becomes a tensor.
+pub struct LongValues {
+    count: usize,
+    write: Box<dyn Fn(&mut Tensor, &Shape) -> Result<(), OpError> + Send>,
+}
+
+impl LongValues {
+    fn new<T: ArgElement + Element>(list: LongList<T>) -> LongValues {
+        let count = list.len();
+        let write = move |output: &mut Tensor, shape: &Shape| {
+            let slots = output.overwrite(shape).map_err(|source| OpError::Output { index: 0, source })?;
+            Ok(list.read_into(slots)?)
+        };
+        LongValues { count, write: Box::new(write) }
+    }
+}
+
+impl fmt::Debug for LongValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LongValues({})", self.count)
     }
 }
 
@@ -67,7 +102,7 @@ pub trait Given: Sized + 'static {
 #[derive(Debug)]
 pub struct GivenTensorFillOp<G> {
     shape: FillShape,
-    values: Tensor,
+    values: Values,
     given: PhantomData<fn() -> G>,
 }
 
@@ -102,10 +137,17 @@ fn infer<G: Given>(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpErro
 impl<G: Given> Operator for GivenTensorFillOp<G> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let shape = self.shape.resolve(io)?;
-        io.output(0)?.share_reshaped(&self.values, &shape).map_err(|error| match error {
-            TensorError::Count { shape, found } => wrong_count(&shape, found).into(),
-            source => OpError::Output { index: 0, source },
-        })
+        let output = io.output(0)?;
+        match &self.values {
+            Values::Whole(values) => output.share_reshaped(values, &shape).map_err(|error| match error {
+                TensorError::Count { shape, found } => wrong_count(&shape, found).into(),
+                source => OpError::Output { index: 0, source },
+            }),
+            Values::Long(values) if values.count != shape.numel() => {
+                Err(wrong_count(&shape, values.count).into())
+            }
+            Values::Long(values) => (values.write)(output, &shape),
+        }
     }
 }
 
@@ -118,7 +160,10 @@ fn count_of<T: ArgElement>(args: &Args<'_>) -> Result<usize, ArgError> {
     Ok(args.elements::<T>("values")?.map_or(0, |values| values.len()))
 }
 
-fn numbers<T: ArgElement + Element>(args: &Args<'_>) -> Result<Tensor, ArgError> {
+fn numbers<T: ArgElement + Element>(args: &Args<'_>) -> Result<Values, ArgError> {
+    if let Some(list) = args.long_list::<T>("values")? {
+        return Ok(Values::Long(LongValues::new(list)));
+    }
     let mut tensor = Tensor::new();
     let values = args.elements::<T>("values")?;
     let count = values.as_ref().map_or(0, ExactSizeIterator::len);
@@ -126,12 +171,22 @@ fn numbers<T: ArgElement + Element>(args: &Args<'_>) -> Result<Tensor, ArgError>
     for (slot, value) in slots.iter_mut().zip(values.into_iter().flatten()) {
         *slot = value?;
     }
-    Ok(tensor)
+    Ok(Values::Whole(tensor))
 }
 
-fn strings(args: &Args<'_>) -> Result<Tensor, ArgError> {
+fn strings(args: &Args<'_>) -> Result<Values, ArgError> {
     let values = args.list::<Bytes>("values")?;
-    Tensor::from_strings([values.len()], values).map_err(of_values)
+    Tensor::from_strings([values.len()], values).map(Values::Whole).map_err(of_values)
+}
+
+/// The elements of the only string, which are shared and not copied.
+fn bytes(args: &Args<'_>) -> Result<Tensor, ArgError> {
+    match <[Bytes; 1]>::try_from(args.list::<Bytes>("values")?) {
+        Ok([bytes]) => Tensor::from_bytes([bytes.len()], bytes).map_err(of_values),
+        Err(other) => {
+            Err(ArgError::value("values", format!("expected exactly one string, found {}", other.len())))
+        }
+    }
 }
 
 fn of_values(error: TensorError) -> ArgError {
@@ -144,12 +199,16 @@ macro_rules! given_numbers {
             const TYPE: &'static str = $name;
             const DOC: &'static str = $doc;
             fn describe(schema: OpSchema) -> OpSchema {
-                schema.arg_repeated_required::<$rust>("values", "the elements, in row-major order")
+                let schema = schema.arg_repeated_required::<$rust>("values", "the elements, in row-major order");
+                let schema = schema.reads_long_list("values");
+                // Those that shapes are kept in.
+                let is_index = matches!(<$rust as Element>::DATA_TYPE, DataType::Int32 | DataType::Int64);
+                if is_index { schema.infer_by_running() } else { schema }
             }
             fn data_type(_: &Args<'_>) -> Result<DataType, ArgError> {
                 Ok(<$rust as Element>::DATA_TYPE)
             }
-            fn values(args: &Args<'_>) -> Result<Tensor, ArgError> {
+            fn values(args: &Args<'_>) -> Result<Values, ArgError> {
                 numbers::<$rust>(args)
             }
         }
@@ -177,6 +236,7 @@ impl Given for f32 {
                  absent",
             )
             .arg_any_required("values", "the elements, in row-major order: floats, ints or strings, as dtype needs")
+            .reads_long_list("values")
     }
 
     fn data_type(args: &Args<'_>) -> Result<DataType, ArgError> {
@@ -185,7 +245,7 @@ impl Given for f32 {
         data_type_or(args, SUPPORTED, DataType::Float)
     }
 
-    fn values(args: &Args<'_>) -> Result<Tensor, ArgError> {
+    fn values(args: &Args<'_>) -> Result<Values, ArgError> {
         match f32::data_type(args)? {
             DataType::Double => numbers::<f64>(args),
             DataType::Bool => numbers::<bool>(args),
@@ -210,7 +270,7 @@ impl Given for Bytes {
         Ok(DataType::String)
     }
 
-    fn values(args: &Args<'_>) -> Result<Tensor, ArgError> {
+    fn values(args: &Args<'_>) -> Result<Values, ArgError> {
         strings(args)
     }
 }
@@ -233,18 +293,12 @@ impl Given for u8 {
         Ok(DataType::UInt8)
     }
 
-    fn values(args: &Args<'_>) -> Result<Tensor, ArgError> {
-        match <[Bytes; 1]>::try_from(args.list::<Bytes>("values")?) {
-            Ok([bytes]) => Tensor::from_bytes([bytes.len()], bytes).map_err(of_values),
-            Err(other) => {
-                Err(ArgError::value("values", format!("expected exactly one string, found {}", other.len())))
-            }
-        }
+    fn values(args: &Args<'_>) -> Result<Values, ArgError> {
+        bytes(args).map(Values::Whole)
     }
 
     fn count(args: &Args<'_>) -> Result<usize, ArgError> {
-        // The string is shared, not copied.
-        Ok(u8::values(args)?.numel())
+        Ok(bytes(args)?.numel())
     }
 }
 

@@ -47,7 +47,7 @@ mod uniform;
 
 pub use constant::ConstantFillOp;
 pub use diagonal::DiagonalFillOp;
-pub use given_tensor::{Given, GivenTensorFillOp};
+pub use given_tensor::{Given, GivenTensorFillOp, LongValues, Values};
 pub use random::{Draw, Gaussian, Msra, RandomFillOp, Xavier};
 pub use range::{LengthsRangeFillOp, RangeFillOp, RangeOp};
 pub use uniform::{UniformElement, UniformFillOp};

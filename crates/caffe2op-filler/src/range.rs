@@ -68,6 +68,7 @@ impl OperatorType for LengthsRangeFillOp {
                 context.shape(0).map_or(Ok(()), check_is_vector)?;
                 Ok(vec![TensorInfo::of_type(DataType::Int32)])
             })
+            .infer_by_running()
     }
 
     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> {
@@ -127,6 +128,7 @@ impl OperatorType for RangeOp {
                  than that. A length that is no number, infinite, or exceeds memory is an error.",
             )
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> {

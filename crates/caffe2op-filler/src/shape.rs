@@ -64,7 +64,7 @@ impl FillShape {
                 let x = io.peek(0)?;
                 let dims = x.as_slice::<i64>().map_err(|source| OpError::Input { index: 0, source })?;
                 check_is_list(x.shape())?;
-                append(Shape::from_i64s(dims).map_err(|e| OpError::input(0, e.to_string()))?, extra)
+                from_values(dims, extra)
             }
         }
     }
@@ -74,13 +74,13 @@ impl FillShape {
         match self {
             FillShape::Given(shape) => Ok(Some(shape.clone())),
             FillShape::LikeInput(extra) => context.shape(0).map(|x| append(x.clone(), extra)).transpose(),
-            FillShape::InputValues(_) => {
+            FillShape::InputValues(extra) => {
                 if let Some(found) = context.data_type(0).filter(|found| *found != DataType::Int64) {
                     let source = TensorError::Type { wanted: DataType::Int64, found };
                     return Err(OpError::Input { index: 0, source });
                 }
                 context.shape(0).map_or(Ok(()), check_is_list)?;
-                Ok(None)
+                context.values::<i64>(0).map(|dims| from_values(dims, extra)).transpose()
             }
         }
     }
@@ -105,6 +105,11 @@ pub(crate) fn check_is_one(index: usize, shape: &Shape) -> Result<(), OpError> {
         return Ok(());
     }
     Err(OpError::input(index, format!("expected one element, found {shape}")))
+}
+
+/// The shape whose dimensions the first input holds, followed by `extra`.
+fn from_values(dims: &[i64], extra: &[usize]) -> Result<Shape, OpError> {
+    append(Shape::from_i64s(dims).map_err(|e| OpError::input(0, e.to_string()))?, extra)
 }
 
 fn append(shape: Shape, extra: &[usize]) -> Result<Shape, OpError> {

@@ -9,8 +9,8 @@
 //! dimension of the output is 0 (Caffe2 `filler_op.h`).
 
 use caffe2_operator::{
-    ArgError, ArgType, Args, Comparison, Element, InferContext, IntoArgDefault, OpError, OpIo, OpSchema,
-    Operator, OperatorType, Shape, TensorError, TensorInfo, register_cpu_operator,
+    ArgError, ArgType, Args, Comparison, Element, InferContext, IntoArgDefault, Item, OpError, OpIo,
+    OpSchema, Operator, OperatorType, Shape, TensorError, TensorInfo, register_cpu_operator,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -19,7 +19,9 @@ use smallvec::SmallVec;
 use crate::shape::{FillShape, check_is_one};
 
 /// A type of numbers to draw.
-pub trait UniformElement: Element + Copy + PartialOrd + std::fmt::Display + ArgType + IntoArgDefault {
+pub trait UniformElement:
+    Item + Element + Copy + PartialOrd + std::fmt::Display + ArgType + IntoArgDefault
+{
     /// The operator type.
     const OP_TYPE: &'static str;
     /// What the operator makes, in words.
@@ -131,33 +133,30 @@ fn bounds<T: UniformElement>(args: &Args<'_>) -> Result<Option<(T, T)>, ArgError
 
 fn infer<T: UniformElement>(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let shape = FillShape::read(context.args())?.infer(context)?;
-    let told = bounds::<T>(context.args())?.is_some();
+    let held = || {
+        let [min, max] = [1, 2].map(|index| context.values::<T>(index)?.first().copied());
+        min.zip(max)
+    };
+    let bounds = bounds::<T>(context.args())?.or_else(held);
     for index in 1..context.input_count() {
-        if let Some(found) = context.data_type(index).filter(|found| *found != T::DATA_TYPE) {
-            let source = TensorError::Type { wanted: T::DATA_TYPE, found };
+        if let Some(found) = context.data_type(index).filter(|found| *found != <T as Element>::DATA_TYPE) {
+            let source = TensorError::Type { wanted: <T as Element>::DATA_TYPE, found };
             return Err(OpError::Input { index, source });
         }
         context.shape(index).map_or(Ok(()), |shape| check_is_one(index, shape))?;
     }
-    Ok(vec![TensorInfo { data_type: Some(T::DATA_TYPE), shape: shape.filter(|_| told) }])
+    let shape = shape.zip(bounds).map(|(shape, (min, max))| drawn(shape, min, max)).transpose()?;
+    Ok(vec![TensorInfo { data_type: Some(<T as Element>::DATA_TYPE), shape }])
 }
 
 impl<T: UniformElement> Operator for UniformFillOp<T> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        let mut shape = self.shape.resolve(io)?;
+        let shape = self.shape.resolve(io)?;
         let (min, max) = match self.bounds {
             Some(bounds) => bounds,
             None => (bound::<T>(io, 1)?, bound::<T>(io, 2)?),
         };
-        if min > max {
-            shape = without_elements(&shape)?;
-        } else if !T::is_range(min, max) {
-            return Err(OpError::input(
-                2,
-                format!("expected a number a finite amount above {min}, found {max}"),
-            ));
-        }
-        let values = io.output_slice(0, shape)?;
+        let values = io.output_slice(0, drawn(shape, min, max)?)?;
         T::draw(values, min, max, &mut self.generator);
         Ok(())
     }
@@ -167,6 +166,17 @@ fn bound<T: UniformElement>(io: &OpIo<'_>, index: usize) -> Result<T, OpError> {
     let values = io.input_slice::<T>(index)?;
     check_is_one(index, io.input(index)?.shape())?;
     Ok(values[0])
+}
+
+/// The shape of what is drawn between these bounds.
+fn drawn<T: UniformElement>(shape: Shape, min: T, max: T) -> Result<Shape, OpError> {
+    if min > max {
+        return without_elements(&shape);
+    }
+    if !T::is_range(min, max) {
+        return Err(OpError::input(2, format!("expected a number a finite amount above {min}, found {max}")));
+    }
+    Ok(shape)
 }
 
 fn without_elements(shape: &Shape) -> Result<Shape, OpError> {

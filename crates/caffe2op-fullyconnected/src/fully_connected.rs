@@ -8,11 +8,12 @@
 //! X `[M.., K..]`, W `[N.., K..]` (of `FCTransposed` `[K.., N..]`) and b `[N]` give Y `[M.., N]`. As in Caffe2 the product is rounded to float before
 //! the bias is added.
 
-use caffe2_kernels::KernelError;
+use caffe2_kernels::byte_rows;
 use caffe2_kernels::gemm::{Bias, MatMut, MatRef, matmul};
 use caffe2_operator::{
-    ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, Threads, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
+    OpError, OpIo, OpSchema, Operator, OperatorType, Shape, Tensor, TensorInfo, Threads, WeightBytes,
+    register_cpu_operator,
 };
 use smallvec::SmallVec;
 
@@ -105,7 +106,14 @@ impl<const TRANSPOSED: bool> OperatorType for FullyConnectedOp<TRANSPOSED> {
             .arg("axis_w", "first dimension of W that belongs to the columns; negative: from the end", 1)
             .arg("float16_compute", "has no effect: Caffe2 uses it on graphics processors only", false)
             .input("X", "float tensor [M.., K..]")
-            .input("W", if TRANSPOSED { "float tensor [K.., N..]" } else { "float tensor [N.., K..]" })
+            .input(
+                "W",
+                if TRANSPOSED {
+                    "float tensor [K.., N..]; multiplied from its bytes if it is kept so (ByteWeightDequant, keep_codes)"
+                } else {
+                    "float tensor [N.., K..]; multiplied from its bytes if it is kept so (ByteWeightDequant, keep_codes)"
+                },
+            )
             .input("b", "float tensor [N]")
             .output("Y", "float tensor [M.., N]")
             .differences(
@@ -113,6 +121,7 @@ impl<const TRANSPOSED: bool> OperatorType for FullyConnectedOp<TRANSPOSED> {
                  are checked even when X is empty.",
             )
             .infer(infer::<TRANSPOSED>)
+            .expect(expect::<TRANSPOSED>)
             .cost(cost::<TRANSPOSED>)
             .comparison(Comparison::Tolerance(1e-5))
     }
@@ -131,6 +140,17 @@ fn infer<const TRANSPOSED: bool>(context: &InferContext<'_>) -> Result<Vec<Tenso
     Ok(vec![TensorInfo::new(DataType::Float, shape)])
 }
 
+/// Rows as long as those of the weights.
+fn expect<const TRANSPOSED: bool>(context: &ExpectContext<'_>, index: usize) -> Expectation {
+    let dims = || {
+        let args = FcArgs::read(context.inputs.args()).ok().filter(|args| args.axis == 1)?;
+        let w = context.inputs.shape(1)?;
+        let axis_w = w.axis(args.axis_w.into()).ok()?;
+        Some(vec![None, Some(if TRANSPOSED { w.size_to(axis_w) } else { w.size_from(axis_w) })])
+    };
+    Expectation::floats(if index == 0 { dims() } else { None })
+}
+
 fn cost<const TRANSPOSED: bool>(context: &CostContext<'_>) -> Cost {
     let shape = |index: usize| context.inputs.get(index).and_then(|info| info.shape.as_ref());
     let sizes = || FcArgs::read(context.args).ok()?.sizes::<TRANSPOSED>(shape(0)?, shape(1)?, shape(2)).ok();
@@ -140,24 +160,33 @@ fn cost<const TRANSPOSED: bool>(context: &CostContext<'_>) -> Cost {
 
 impl<const TRANSPOSED: bool> Operator for FullyConnectedOp<TRANSPOSED> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        let (x, w, b) = (io.input(0)?.shape(), io.input(1)?.shape(), io.input(2)?.shape());
-        let (xs, ws, bs) = (io.input_slice(0)?, io.input_slice(1)?, io.input_slice(2)?);
-        let sizes = self.args.sizes::<TRANSPOSED>(x, w, Some(b))?;
+        let (x, w, b) = (io.input(0)?.shape(), io.input(1)?, io.input(2)?.shape());
+        let xs = io.input_slice(0)?;
+        w.check_type(DataType::Float).map_err(|source| OpError::Input { index: 1, source })?;
+        let bs = io.input_slice(2)?;
+        let sizes = self.args.sizes::<TRANSPOSED>(x, w.shape(), Some(b))?;
         let y = io.output_slice(0, sizes.output_shape(x)?)?;
-        fully_connected::<TRANSPOSED>(io.threads(), &sizes, (xs, ws, bs), y)
-            .map_err(|e| OpError::Other(e.to_string()))
+        fully_connected::<TRANSPOSED>(io.threads(), &sizes, (xs, w, bs), y)
     }
 }
 
 fn fully_connected<const TRANSPOSED: bool>(
     threads: &Threads,
     &Sizes { m, k, n, .. }: &Sizes,
-    (x, w, b): (&[f32], &[f32], &[f32]),
+    (x, w, b): (&[f32], &Tensor, &[f32]),
     y: &mut [f32],
-) -> Result<(), KernelError> {
-    let w = if TRANSPOSED { MatRef::new(w, k, n)? } else { MatRef::new(w, n, k)?.transposed() };
-    let x = MatRef::new(x, m, k)?;
-    matmul(threads, x, w, Bias::PerColumn(b), MatMut::new(y, m, n)?)
+) -> Result<(), OpError> {
+    let (x, y, b) = (MatRef::new(x, m, k)?, MatMut::new(y, m, n)?, Bias::PerColumn(b));
+    let (rows, width) = if TRANSPOSED { (k, n) } else { (n, k) };
+    match WeightBytes::of(w, rows, width) {
+        Some(w) if TRANSPOSED => byte_rows::matmul(threads, x, &w, b, y)?,
+        Some(w) => byte_rows::matmul_transposed(threads, x, &w, b, y)?,
+        None => {
+            let w = w.as_slice().map_err(|source| OpError::Input { index: 1, source })?;
+            matmul(threads, x, MatRef::new(w, rows, width)?.transposed_if(!TRANSPOSED), b, y)?;
+        }
+    }
+    Ok(())
 }
 
 register_cpu_operator!(FullyConnectedOp<false>);

@@ -132,6 +132,7 @@ impl<A: Axis> OperatorType for GatherOp<A> {
             .output("OUTPUT", "tensor of DATA's type")
             .differences("With match_outer every index is checked, where Caffe2 checks only the first ones.")
             .infer(infer::<A>)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {

@@ -37,6 +37,7 @@ impl OperatorType for GatherRangesOp {
                  elements of an example than int32 can tell, where Caffe2 wraps around.",
             )
             .infer(infer_gathered)
+            .infer_by_running()
     }
 
     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> {

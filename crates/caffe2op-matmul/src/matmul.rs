@@ -7,10 +7,11 @@
 //!
 //! The output is a matrix; a third input gives it another shape of as many elements (Caffe2 `matmul_op.h`).
 
+use caffe2_kernels::byte_rows;
 use caffe2_kernels::gemm::{Bias, MatMut, MatRef, matmul};
 use caffe2_operator::{
     ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, register_cpu_operator,
+    OperatorType, Shape, Tensor, TensorInfo, Threads, WeightBytes, register_cpu_operator,
 };
 
 /// One of the matrices: which input, where its columns begin, and whether it is transposed.
@@ -37,10 +38,10 @@ impl Operand {
         Ok(if self.transposed { (columns, rows) } else { (rows, columns) })
     }
 
-    fn matrix<'a>(&self, shape: &Shape, values: &'a [f32]) -> Result<MatRef<'a>, OpError> {
-        let (rows, columns) = self.stored(shape)?;
-        let matrix = MatRef::new(values, rows, columns).map_err(|e| OpError::Other(e.to_string()))?;
-        Ok(matrix.transposed_if(self.transposed))
+    fn matrix<'a>(&self, tensor: &'a Tensor) -> Result<MatRef<'a>, OpError> {
+        let (rows, columns) = self.stored(tensor.shape())?;
+        let values = tensor.as_slice().map_err(|source| OpError::Input { index: self.index, source })?;
+        Ok(MatRef::new(values, rows, columns)?.transposed_if(self.transposed))
     }
 }
 
@@ -95,7 +96,11 @@ impl OperatorType for MatMulOp {
             .arg("trans_a", "other than 0: A is transposed", 0)
             .arg("trans_b", "other than 0: B is transposed", 0)
             .input("A", "float tensor, of M x K elements")
-            .input("B", "float tensor, of K x N elements")
+            .input(
+                "B",
+                "float tensor, of K x N elements; multiplied from its bytes if it is kept so (ByteWeightDequant, \
+                 keep_codes)",
+            )
             .input("like", "optional tensor of any type whose shape the output takes")
             .output("Y", "float tensor [M, N], or of the third input's shape")
             .infer(infer)
@@ -129,15 +134,32 @@ fn cost(context: &CostContext<'_>) -> Cost {
 
 impl Operator for MatMulOp {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        let (a, b) = (io.input(0)?.shape(), io.input(1)?.shape());
-        let (a_values, b_values) = (io.input_slice(0)?, io.input_slice(1)?);
+        let (a, b) = (io.input(0)?, io.input(1)?);
+        for (index, tensor) in [a, b].into_iter().enumerate() {
+            tensor.check_type(DataType::Float).map_err(|source| OpError::Input { index, source })?;
+        }
         let like = if io.input_count() > 2 { Some(io.input_shape(2)?) } else { None };
-        let shape = self.output(a, b, like.as_ref())?;
-        let (a, b) = (self.a.matrix(a, a_values)?, self.b.matrix(b, b_values)?);
+        let shape = self.output(a.shape(), b.shape(), like.as_ref())?;
+        // Before the output is taken: floats may have to be made.
+        let a = self.a.matrix(a)?;
         let y = io.output_slice(0, shape)?;
-        let failed = |e: caffe2_kernels::KernelError| OpError::Other(e.to_string());
-        let y = MatMut::new(y, a.rows(), b.cols()).map_err(failed)?;
-        matmul(io.threads(), a, b, Bias::None, y).map_err(failed)
+        self.multiply(io.threads(), a, b, y)
+    }
+}
+
+impl MatMulOp {
+    /// `y = a * b`; `b` by its bytes where it is kept as such.
+    fn multiply(&self, threads: &Threads, a: MatRef<'_>, b: &Tensor, y: &mut [f32]) -> Result<(), OpError> {
+        let y = MatMut::new(y, a.rows(), self.b.size(b.shape())?.1)?;
+        let (rows, columns) = self.b.stored(b.shape())?;
+        match WeightBytes::of(b, rows, columns) {
+            Some(bytes) if self.b.transposed => {
+                byte_rows::matmul_transposed(threads, a, &bytes, Bias::None, y)?;
+            }
+            Some(bytes) => byte_rows::matmul(threads, a, &bytes, Bias::None, y)?,
+            None => matmul(threads, a, self.b.matrix(b)?, Bias::None, y)?,
+        }
+        Ok(())
     }
 }
 

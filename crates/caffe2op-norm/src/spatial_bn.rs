@@ -13,7 +13,7 @@
 mod training;
 
 use caffe2_operator::{
-    ArgError, Args, Comparison, Cost, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
+    ArgError, Args, Comparison, Cost, DataType, Expectation, InferContext, OpError, OpIo, OpSchema, Operator,
     OperatorType, Shape, TensorInfo, register_cpu_operator,
 };
 
@@ -67,6 +67,10 @@ impl OperatorType for SpatialBnOp {
             .output("saved_mean", "training: the mean of the batch, [channels]; 0 when it is empty")
             .output("saved_inv_std", "training: 1 / sqrt(var + epsilon) of the batch, [channels]; 0 when it is empty")
             .infer(infer)
+            .expect(|context, index| match index {
+                0 => Expectation::floats(context.output(0).dims),
+                _ => Expectation::of_type(DataType::Float),
+            })
             .cost(|context| Cost::with_macs(context, context.output_numel(0)))
             .comparison(Comparison::Tolerance(1e-5))
             .differences(concat!(

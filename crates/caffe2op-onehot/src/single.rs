@@ -46,20 +46,29 @@ fn check(indices: &Shape, size: &Shape) -> Result<(), OpError> {
 
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     context.shape(0).zip(context.shape(1)).map(|(indices, size)| check(indices, size)).transpose()?;
-    Ok(vec![TensorInfo::of_type(DataType::Float)])
+    let columns = context.values::<i64>(1).map(columns).transpose()?;
+    let known = context.shape(0).zip(columns);
+    let shape = known.map(|(indices, columns)| Shape::new(&[indices.numel(), columns])).transpose()?;
+    Ok(vec![TensorInfo { data_type: Some(DataType::Float), shape }])
+}
+
+/// The size of a row that the second input holds.
+fn columns(size: &[i64]) -> Result<usize, OpError> {
+    let size = size.first().copied().unwrap_or(0);
+    usize::try_from(size)
+        .map_err(|_| OpError::input(1, format!("the size of a row is {size}, expected 0 or more")))
 }
 
 impl Operator for OneHotOp {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let (indices, size) = (io.input_slice::<i64>(0)?, io.input_slice::<i64>(1)?);
         check(io.input(0)?.shape(), io.input(1)?.shape())?;
-        let size = size.first().copied().unwrap_or(0);
-        let Ok(columns) = usize::try_from(size) else {
-            return Err(OpError::input(1, format!("the size of a row is {size}, expected 0 or more")));
-        };
-        if let Some((at, index)) = indices.iter().enumerate().find(|(_, index)| !(0..size).contains(index)) {
-            let message =
-                format!("index {index} at {at} is outside a row of size {size}, expected 0 or more and less");
+        let columns = columns(size)?;
+        let is_inside = |index: i64| usize::try_from(index).is_ok_and(|index| index < columns);
+        if let Some((at, index)) = indices.iter().enumerate().find(|(_, index)| !is_inside(**index)) {
+            let message = format!(
+                "index {index} at {at} is outside a row of size {columns}, expected 0 or more and less"
+            );
             return Err(OpError::input(0, message));
         }
         let y = io.output_slice::<f32>(0, [indices.len(), columns])?;

@@ -8,8 +8,8 @@
 use caffe2_kernels::pool::{PoolGeometry, Pooling, pool};
 use caffe2_operator::window::{Image, Window, WindowArgs, declare_window_args};
 use caffe2_operator::{
-    ArgError, Args, Comparison, Cost, CostContext, DataType, InferContext, OpError, OpIo, OpSchema, Operator,
-    OperatorType, Shape, TensorInfo, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, DataType, Expectation, InferContext, OpError, OpIo,
+    OpSchema, Operator, OperatorType, Shape, TensorInfo, register_cpu_operator,
 };
 
 /// The arguments of [`MaxPoolOp`] and [`AveragePoolOp`].
@@ -87,6 +87,7 @@ fn schema(op_type: &'static str, doc: &'static str, differences: &'static str) -
         .output("Y", "float [N, C, size..], or [N, size.., C] in NHWC")
         .differences(differences)
         .infer(infer)
+        .expect(|_, _| Expectation::of_type(DataType::Float))
         .cost(cost)
 }
 

@@ -96,6 +96,7 @@ impl<D: UnitDims> OperatorType for UnitDimsOp<D> {
             .input("X", "tensor of any type")
             .output("Y", "tensor of the same type with the same elements")
             .infer(infer::<D>)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {

@@ -61,12 +61,13 @@ impl OperatorType for ReshapeOp {
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let operator = ReshapeOp::from_args(context.args())?;
     let x = context.shape(0);
-    let wanted = operator.shape.as_deref();
-    let shape = x.zip(wanted).map(|(x, wanted)| new_shape(x, wanted)).transpose()?;
+    let by_argument = operator.shape.is_some();
+    let wanted = operator.shape.or_else(|| context.integers(1).map(Dims::from));
+    let shape = x.zip(wanted).map(|(x, wanted)| new_shape(x, &wanted)).transpose()?;
     Ok(vec![
         TensorInfo { data_type: context.data_type(0), shape },
         TensorInfo {
-            data_type: if wanted.is_some() { Some(DataType::Int64) } else { context.data_type(1) },
+            data_type: if by_argument { Some(DataType::Int64) } else { context.data_type(1) },
             shape: x.map(|x| Shape::new(&[x.rank()])).transpose()?,
         },
     ])

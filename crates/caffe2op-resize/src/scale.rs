@@ -43,7 +43,11 @@ impl Scale {
         if io.input_count() < 2 {
             return Ok(self);
         }
-        let (scales, shape) = (io.input_slice::<f32>(1)?, io.input(1)?.shape());
+        Scale::held(io.input_slice(1)?, io.input(1)?.shape())
+    }
+
+    /// The factors that the second input holds.
+    fn held(scales: &[f32], shape: &Shape) -> Result<Scale, OpError> {
         match *scales {
             _ if shape.rank() != 1 => {}
             [height, width] if [height, width].iter().all(|s| *s >= 0.0 && s.is_finite()) => {
@@ -74,10 +78,13 @@ impl Scale {
         Ok(Shape::new(&dims)?)
     }
 
-    /// What is known of the output before it is there: no shape, if the factors are an input.
+    /// What is known of the output before it is there: no shape, if the factors are an input that is not known.
     pub(crate) fn infer(self, context: &InferContext<'_>, height: usize) -> Result<Vec<TensorInfo>, OpError> {
-        let x = context.shape(0).filter(|_| context.input_count() < 2);
-        let shape = x.map(|x| self.output_shape(x, height)).transpose()?;
+        let held =
+            || context.values(1).zip(context.shape(1)).map(|(s, shape)| Scale::held(s, shape)).transpose();
+        let scale = if context.input_count() < 2 { Some(self) } else { held()? };
+        let known = context.shape(0).zip(scale);
+        let shape = known.map(|(x, scale)| scale.output_shape(x, height)).transpose()?;
         Ok(vec![TensorInfo { data_type: context.data_type(0), shape }])
     }
 }

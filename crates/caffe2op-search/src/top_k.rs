@@ -82,8 +82,8 @@ fn output_shape(x: &Shape, lines: Lines, k: usize) -> Result<Shape, OpError> {
 }
 
 /// The `k` that the second input gives.
-fn k_of_input(io: &OpIo<'_>) -> Result<usize, OpError> {
-    match io.input_slice::<i64>(1)? {
+fn k_of_input(values: &[i64]) -> Result<usize, OpError> {
+    match values {
         [k, ..] if *k > 0 => usize::try_from(*k)
             .map_err(|_| OpError::input(1, format!("k is {k}, which does not fit the memory"))),
         [k, ..] => Err(OpError::input(1, format!("k is {k}, expected at least 1"))),
@@ -94,7 +94,9 @@ fn k_of_input(io: &OpIo<'_>) -> Result<usize, OpError> {
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let operator = TopKOp::from_args(context.args())?;
     let lines = context.shape(0).map(|x| Ok::<_, OpError>((x, operator.axis.of(x)?))).transpose()?;
-    let shape = lines.zip(operator.k).map(|((x, lines), k)| output_shape(x, lines, k)).transpose()?;
+    let held = || context.values(1).map(k_of_input).transpose();
+    let k = operator.k.map_or_else(held, |k| Ok(Some(k)))?;
+    let shape = lines.zip(k).map(|((x, lines), k)| output_shape(x, lines, k)).transpose()?;
     let flat = shape.as_ref().map(|shape| Shape::new(&[shape.numel()])).transpose()?;
     Ok(vec![
         TensorInfo { data_type: Some(DataType::Float), shape: shape.clone() },
@@ -106,7 +108,7 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
 impl Operator for TopKOp {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
         let x = io.input_slice::<f32>(0)?;
-        let k = self.k.map_or_else(|| k_of_input(io), Ok)?;
+        let k = self.k.map_or_else(|| k_of_input(io.input_slice(1)?), Ok)?;
         let lines = self.axis.of(io.input(0)?.shape())?;
         let shape = output_shape(io.input(0)?.shape(), lines, k)?;
         let values = io.output_slice::<f32>(0, &shape)?;

@@ -27,6 +27,7 @@ impl OperatorType for UniqueOp {
             .output("unique_indices", "tensor of the same type and of one dimension: each element once, rising")
             .output("remapping", "int32 tensor of the shape of X: the position of each element in unique_indices")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> {

@@ -50,14 +50,7 @@ impl<R: Reduction> Operator for LengthsOp<R> {
             let (data, shape) = (io.input_slice::<T>(0)?, io.input(0)?.shape());
             self.segments.read_lengths(io, 1, row_count(shape)?, "rows")?;
             let out = io.output_slice::<f32>(0, rows_shape(shape, self.segments.count())?)?;
-            let row_len = shape.size_from(1);
-            reduce_segments::<R, T>(
-                io.threads(),
-                &self.segments,
-                out,
-                #[inline(always)]
-                |row| (1.0, &data[row * row_len..][..row_len]),
-            );
+            reduce_segments::<R>(io.threads(), &self.segments, data, out);
             Ok(())
         })
     }

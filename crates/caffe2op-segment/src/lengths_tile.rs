@@ -26,6 +26,7 @@ impl OperatorType for LengthsTileOp {
             .input("LENGTHS", "int32 vector with the number of repetitions of each row, 0 or more")
             .output("OUTPUT", "tensor of the same type; its number of rows is the sum of LENGTHS")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> {

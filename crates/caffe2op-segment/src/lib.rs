@@ -1,5 +1,5 @@
 //! Sums over groups of rows: Caffe2's operators on lengths and segment ids, and those that pick the rows from an
-//! embedding table.
+//! embedding table of floats, halves, or codes with a scale and a bias for each row.
 //!
 //! ```
 //! use caffe2_operator::proto::OperatorDef;
@@ -22,10 +22,14 @@ mod rows;
 mod segment_sum;
 mod segments;
 mod sparse_lengths;
+mod table;
 
 pub use lengths::LengthsOp;
 pub use lengths_tile::LengthsTileOp;
-pub use reduction::{Max, Mean, Reduction, Sum, WeightedSum};
-pub use rows::Value;
+pub use reduction::{Max, Mean, Reduction, Sum};
 pub use segment_sum::{SortedSegmentSumOp, UnsortedSegmentSumOp};
-pub use sparse_lengths::{SparseLengthsOp, SparseReduction};
+pub use sparse_lengths::{
+    PositionalWeightedSum, SparseLengths, SparseLengthsOp, SparseReduction, WeightedMean, WeightedSum,
+    Weighting,
+};
+pub use table::{Fused, Plain, Separate, SummedFormat, TableKind};

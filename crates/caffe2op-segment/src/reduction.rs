@@ -16,10 +16,10 @@ pub trait Reduction: Debug + 'static {
     const MEAN: bool = false;
 
     /// The result of one value alone.
-    fn first(weight: f32, x: f32) -> f32;
+    fn first(x: f32) -> f32;
 
-    /// The result with one more value; `fused`: multiply-adds are rounded once.
-    fn next(fused: bool, y: f32, weight: f32, x: f32) -> f32;
+    /// The result with one more value.
+    fn next(y: f32, x: f32) -> f32;
 }
 
 /// The sum.
@@ -34,22 +34,18 @@ pub enum Mean {}
 #[derive(Debug)]
 pub enum Max {}
 
-/// The sum of values that are multiplied by weights.
-#[derive(Debug)]
-pub enum WeightedSum {}
-
 impl Reduction for Sum {
     const LENGTHS: &'static str = "LengthsSum";
     const DOC: &'static str = "Sums rows of DATA: LENGTHS cuts them into groups that follow one another, and each group becomes the \
          sum of its rows. An empty group gives zeros.";
 
     #[inline(always)]
-    fn first(_: f32, x: f32) -> f32 {
+    fn first(x: f32) -> f32 {
         0.0 + x
     }
 
     #[inline(always)]
-    fn next(_: bool, y: f32, _: f32, x: f32) -> f32 {
+    fn next(y: f32, x: f32) -> f32 {
         y + x
     }
 }
@@ -61,12 +57,12 @@ impl Reduction for Mean {
     const MEAN: bool = true;
 
     #[inline(always)]
-    fn first(_: f32, x: f32) -> f32 {
+    fn first(x: f32) -> f32 {
         0.0 + x
     }
 
     #[inline(always)]
-    fn next(_: bool, y: f32, _: f32, x: f32) -> f32 {
+    fn next(y: f32, x: f32) -> f32 {
         y + x
     }
 }
@@ -78,27 +74,12 @@ impl Reduction for Max {
     const COMPARISON: Comparison = Comparison::Exact;
 
     #[inline(always)]
-    fn first(_: f32, x: f32) -> f32 {
+    fn first(x: f32) -> f32 {
         x
     }
 
     #[inline(always)]
-    fn next(_: bool, y: f32, _: f32, x: f32) -> f32 {
+    fn next(y: f32, x: f32) -> f32 {
         if y < x { x } else { y }
-    }
-}
-
-impl Reduction for WeightedSum {
-    const LENGTHS: &'static str = "LengthsWeightedSum";
-    const DOC: &'static str = "Sums rows of DATA, each multiplied by its weight.";
-
-    #[inline(always)]
-    fn first(weight: f32, x: f32) -> f32 {
-        0.0 + weight * x
-    }
-
-    #[inline(always)]
-    fn next(fused: bool, y: f32, weight: f32, x: f32) -> f32 {
-        if fused { weight.mul_add(x, y) } else { weight * x + y }
     }
 }

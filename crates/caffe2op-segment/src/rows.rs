@@ -3,35 +3,9 @@
 use std::ops::Range;
 
 use caffe2_kernels::{Isa, Threads};
-use caffe2_operator::{Element, f16};
 
 use crate::reduction::Reduction;
 use crate::segments::Segments;
-
-/// Elements that become floats when they are summed.
-pub trait Value: Element + Copy + Sync {
-    /// The value as a float; exact.
-    fn float(self) -> f32;
-}
-
-impl Value for f32 {
-    #[inline(always)]
-    fn float(self) -> f32 {
-        self
-    }
-}
-
-impl Value for f16 {
-    /// Without branches, unlike `f16::to_f32`, so that loops become vector code.
-    #[inline(always)]
-    fn float(self) -> f32 {
-        let half = u32::from(self.to_bits());
-        // The exponent is too small by the difference of the biases, 112; the product is exact.
-        let scaled = f32::from_bits((half & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
-        let special = if scaled >= 65536.0 { 255 << 23 } else { 0 };
-        f32::from_bits(scaled.to_bits() | special | (half & 0x8000) << 16)
-    }
-}
 
 /// Elements that are combined at once: loaded, changed and stored, so that the compiler need not know that rows
 /// and output are different memory.
@@ -39,17 +13,17 @@ const LANES: usize = 16;
 
 /// `y[j] = f(y[j], row[j])`.
 #[inline(always)]
-pub(crate) fn combine_row<T: Value>(y: &mut [f32], row: &[T], f: impl Fn(f32, f32) -> f32) {
+pub(crate) fn combine_row(y: &mut [f32], row: &[f32], f: impl Fn(f32, f32) -> f32) {
     let ((y, y_rest), (row, row_rest)) = (y.as_chunks_mut::<LANES>(), row.as_chunks::<LANES>());
     for (y, row) in y.iter_mut().zip(row) {
         let mut result = *y;
         for (y, x) in result.iter_mut().zip(row) {
-            *y = f(*y, x.float());
+            *y = f(*y, *x);
         }
         *y = result;
     }
     for (y, x) in y_rest.iter_mut().zip(row_rest) {
-        *y = f(*y, x.float());
+        *y = f(*y, *x);
     }
 }
 
@@ -58,25 +32,24 @@ const BLOCK: usize = 2048;
 /// Elements read below which sharing costs more than it gains.
 const GRAIN: usize = 1 << 15;
 
-/// Each row of `out` becomes the rows of its group combined, or 0 where there are none. `row` tells the weight and
-/// the elements of a row.
-pub(crate) fn reduce_segments<'d, R: Reduction, T: Value>(
+/// Each row of `out` becomes the rows of `data` in its group combined, or 0 where there are none.
+pub(crate) fn reduce_segments<R: Reduction>(
     threads: &Threads,
     segments: &Segments,
+    data: &[f32],
     out: &mut [f32],
-    row: impl Fn(usize) -> (f32, &'d [T]) + Sync,
 ) {
     let Some(row_len) = out.len().checked_div(segments.count()).filter(|&len| len > 0) else { return };
     let block_rows = (BLOCK / row_len).max(1);
     let read = segments.range(segments.count() - 1).end.saturating_mul(row_len);
     let grain = if read > GRAIN { 0 } else { usize::MAX };
-    let (isa, row) = (Isa::current(), &row);
+    let isa = Isa::current();
     threads.for_each_block(out, block_rows.saturating_mul(row_len), grain, |block, out| {
-        isa.dispatch_fused(
+        isa.dispatch(
             #[inline(always)]
-            move |fused| {
+            move || {
                 for (i, y) in out.chunks_exact_mut(row_len).enumerate() {
-                    reduce_row::<R, T>(fused, y, segments.range(block * block_rows + i), row);
+                    reduce_row::<R>(y, segments.range(block * block_rows + i), data);
                 }
             },
         );
@@ -88,30 +61,25 @@ pub(crate) fn reduce_segments<'d, R: Reduction, T: Value>(
 const PASS: usize = 16;
 
 #[inline(always)]
-fn reduce_row<'d, R: Reduction, T: Value>(
-    fused: bool,
-    y: &mut [f32],
-    rows: Range<usize>,
-    row: &impl Fn(usize) -> (f32, &'d [T]),
-) {
+fn reduce_row<R: Reduction>(y: &mut [f32], rows: Range<usize>, data: &[f32]) {
     if rows.is_empty() {
         return y.fill(0.0);
     }
-    let (weight, first) = row(rows.start);
+    let row_len = y.len();
     combine_row(
         y,
-        first,
+        &data[rows.start * row_len..][..row_len],
         #[inline(always)]
-        |_, x| R::first(weight, x),
+        |_, x| R::first(x),
     );
     let mut next = rows.start + 1;
     while next < rows.end {
         let pass = next..rows.end.min(next + PASS);
         next = pass.end;
-        let columns = combine_columns::<R, T, 64>(fused, y, 0, pass.clone(), row);
-        let columns = combine_columns::<R, T, 16>(fused, y, columns, pass.clone(), row);
-        let columns = combine_columns::<R, T, 4>(fused, y, columns, pass.clone(), row);
-        combine_columns::<R, T, 1>(fused, y, columns, pass, row);
+        let columns = combine_columns::<R, 64>(y, 0, pass.clone(), data);
+        let columns = combine_columns::<R, 16>(y, columns, pass.clone(), data);
+        let columns = combine_columns::<R, 4>(y, columns, pass.clone(), data);
+        combine_columns::<R, 1>(y, columns, pass, data);
     }
     if R::MEAN {
         let factor = 1.0 / rows.len() as f32;
@@ -122,40 +90,23 @@ fn reduce_row<'d, R: Reduction, T: Value>(
 /// Combines rows with the columns of `y` from `start` on, `N` at a time, whose results stay in registers meanwhile;
 /// tells where the columns begin that are too few for that.
 #[inline(always)]
-fn combine_columns<'d, R: Reduction, T: Value, const N: usize>(
-    fused: bool,
+fn combine_columns<R: Reduction, const N: usize>(
     y: &mut [f32],
     mut start: usize,
     rows: Range<usize>,
-    row: &impl Fn(usize) -> (f32, &'d [T]),
+    data: &[f32],
 ) -> usize {
+    let row_len = y.len();
     let (chunks, _) = y[start..].as_chunks_mut::<N>();
     for y in chunks {
         let mut result = *y;
         for p in rows.clone() {
-            let (weight, row) = row(p);
-            for (y, x) in result.iter_mut().zip(&row[start..start + N]) {
-                *y = R::next(fused, *y, weight, x.float());
+            for (y, x) in result.iter_mut().zip(&data[p * row_len + start..][..N]) {
+                *y = R::next(*y, *x);
             }
         }
         *y = result;
         start += N;
     }
     start
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_half_becomes_the_same_float() {
-        for bits in 0..=u16::MAX {
-            let (got, want) = (f16::from_bits(bits).float(), f16::from_bits(bits).to_f32());
-            assert!(
-                got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(),
-                "{bits:#x} {got} {want}"
-            );
-        }
-    }
 }

@@ -41,6 +41,7 @@ impl OperatorType for SortedSegmentSumOp {
                 "float tensor of as many rows as there are ids, each of the shape of a row of DATA",
             )
             .infer(|context| infer_segments(context, None))
+            .infer_by_running()
             .comparison(Comparison::Tolerance(1e-5))
             .differences("A negative last id, with which Caffe2 writes outside its memory, is refused.")
     }
@@ -56,14 +57,7 @@ impl Operator for SortedSegmentSumOp {
             let (data, shape) = (io.input_slice::<T>(0)?, io.input(0)?.shape());
             self.segments.read_sorted_ids(io, 1, row_count(shape)?)?;
             let out = io.output_slice::<f32>(0, rows_shape(shape, self.segments.count())?)?;
-            let row_len = shape.size_from(1);
-            reduce_segments::<Sum, T>(
-                io.threads(),
-                &self.segments,
-                out,
-                #[inline(always)]
-                |row| (1.0, &data[row * row_len..][..row_len]),
-            );
+            reduce_segments::<Sum>(io.threads(), &self.segments, data, out);
             Ok(())
         })
     }
@@ -88,6 +82,7 @@ impl OperatorType for UnsortedSegmentSumOp {
             .input("SEGMENT_IDS", "int32 vector with an id per row of DATA, each from 0 to num_segments less one")
             .output("OUTPUT", "float tensor of num_segments rows, each of the shape of a row of DATA")
             .infer(infer)
+            .infer_by_running()
             .comparison(Comparison::Tolerance(1e-5))
     }
 
@@ -122,7 +117,7 @@ impl Operator for UnsortedSegmentSumOp {
                     move || {
                         for (&id, row) in ids.iter().zip(data.chunks_exact(row_len)) {
                             let y = &mut out[id as usize * row_len..][..row_len];
-                            combine_row::<T>(y, row, #[inline(always)] |y, x| y + x);
+                            combine_row(y, row, #[inline(always)] |y, x| y + x);
                         }
                     },
                 );

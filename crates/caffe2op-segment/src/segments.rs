@@ -82,6 +82,11 @@ impl Segments {
         self.ends.len()
     }
 
+    /// The end of each group.
+    pub(crate) fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
     /// The rows of group `i`; none of a group that does not exist.
     #[inline(always)]
     pub(crate) fn range(&self, i: usize) -> Range<usize> {

@@ -1,221 +1,331 @@
-//! `SparseLengthsSum`, `SparseLengthsMean`, `SparseLengthsWeightedSum`: sums of rows of an embedding table.
+//! `SparseLengthsSum` and its kin: sums of rows of an embedding table.
 //!
 //! | input | | |
 //! |---|---|---|
-//! | DATA | float or float16 | the table, a row per index of its first dimension |
-//! | WEIGHT | float | `SparseLengthsWeightedSum` only: a factor per entry of INDICES |
+//! | DATA | | the table; see below |
+//! | WEIGHT | float | factors, of those with weights in their name: one per entry of INDICES, or, if positional, per place in a group |
 //! | INDICES | int32 or int64 | rows of the table |
 //! | LENGTHS | int32 | how many of the indices belong to each row of the output, in order |
+//! | SCALE_BIAS | float | only `…8BitsRowwise`: a scale and a bias per row of the table |
 //!
-//! `output[i] = Σ weight[p] · data[indices[p]]` over the positions p of group i; a group without indices gives zeros
-//! (Caffe2 `lengths_reducer_ops.h`). Rows of the output are shared among threads; each is summed in order, so that
+//! `output[i] = Σ weight[p] · data[indices[p]]` over the positions p of group i; a group without indices gives zeros.
+//!
+//! | operators | table |
+//! |---|---|
+//! | `SparseLengthsSum`, `…Mean`, `…WeightedSum`, `…PositionalWeightedSum` | float or float16 |
+//! | `SparseLengthsSumFused8BitRowwise`, `…MeanFused…`, `…WeightedSumFused…` | bytes, with a scale and a bias behind each row |
+//! | the same with `4Bit`, `2Bit` | codes of 4 and 2 bits |
+//! | `SparseLengthsSum8BitsRowwise`, `…Mean8Bits…`, `…WeightedSum8Bits…`, `…WeightedMean8Bits…` | bytes |
+//!
+//! Of codes it is the sum of `weight · scale · code`, and that of `weight · bias` (Caffe2 `lengths_reducer_ops.h`,
+//! `lengths_reducer_fused_8bit_rowwise_ops.h`, `lengths_reducer_fused_nbit_rowwise_ops.h`,
+//! `lengths_reducer_rowwise_8bit_ops.h`). Rows of the output are shared among threads; each is summed in order, so that
 //! the number of threads changes nothing.
 
 use std::marker::PhantomData;
 
-use caffe2_kernels::Isa;
+use caffe2_kernels::index::RowIndex;
+use caffe2_kernels::lookup::{PerIndex, Positional, Table, Unweighted, Weights, sum_rows};
+use caffe2_kernels::rowwise::{Fused8, FusedBits};
 use caffe2_operator::{
-    ArgError, Args, Comparison, Cost, CostContext, DataType, Element, InferContext, OpError, OpIo, OpSchema,
-    Operator, OperatorType, TensorInfo, dispatch_input_type, f16, register_cpu_operator,
+    ArgError, Args, Comparison, Cost, CostContext, Element, InferContext, OpError, OpIo, OpSchema, Operator,
+    OperatorType, TensorInfo, check_row_indices, dispatch_input_type, register_cpu_operator,
 };
 
-use crate::reduction::{Mean, Reduction, Sum, WeightedSum};
-use crate::rows::{Value, reduce_segments};
-use crate::segments::{Segments, infer_groups, row_count, rows_shape, vector};
+use crate::reduction::{Mean, Sum};
+use crate::segments::{Segments, row_count, vector};
+use crate::table::{Fused, Plain, Separate, TableKind, Work, check_lines};
 
-/// What tells one [`SparseLengthsOp`] from another.
-pub trait SparseReduction: Reduction {
-    /// The operator type.
-    const TYPE: &'static str;
-    /// What the operator computes, in words.
+/// What is made of the rows of a group.
+pub trait SparseReduction: 'static {
+    /// What it computes, in words.
     const DOC: &'static str;
-    /// Whether there is an input with weights.
-    const WEIGHTED: bool = false;
+    /// Whether the sum is divided by the number of rows.
+    const MEAN: bool = false;
+    /// What rows are multiplied by.
+    type Weighting: Weighting;
 }
 
+/// The sum of rows that are multiplied by weights.
+#[derive(Debug)]
+pub enum WeightedSum {}
+
+/// The sum of rows that are multiplied by weights for their place in the group.
+#[derive(Debug)]
+pub enum PositionalWeightedSum {}
+
+/// The sum of rows that are multiplied by weights, divided by the number of rows.
+#[derive(Debug)]
+pub enum WeightedMean {}
+
 impl SparseReduction for Sum {
-    const TYPE: &'static str = "SparseLengthsSum";
     const DOC: &'static str = "Sums rows of DATA: LENGTHS cuts INDICES into groups, and row i of the output is the sum \
          of the rows of DATA that group i names. An empty group gives zeros.";
+    type Weighting = Nothing;
 }
 
 impl SparseReduction for Mean {
-    const TYPE: &'static str = "SparseLengthsMean";
     const DOC: &'static str = "Averages rows of DATA: LENGTHS cuts INDICES into groups, and row i of the output is the \
          mean of the rows of DATA that group i names. An empty group gives zeros.";
+    const MEAN: bool = true;
+    type Weighting = Nothing;
 }
 
 impl SparseReduction for WeightedSum {
-    const TYPE: &'static str = "SparseLengthsWeightedSum";
     const DOC: &'static str = "Sums rows of DATA with weights: LENGTHS cuts INDICES into groups, and row i of the output \
          is the sum of the rows of DATA that group i names, each multiplied by its entry of WEIGHT. An empty group \
          gives zeros.";
-    const WEIGHTED: bool = true;
+    type Weighting = ByIndex;
 }
 
-/// The operator of each [`SparseReduction`].
+impl SparseReduction for PositionalWeightedSum {
+    const DOC: &'static str = "Sums rows of DATA with weights: LENGTHS cuts INDICES into groups, and row i of the output \
+         is the sum of the rows of DATA that group i names, the first of them multiplied by the first entry of WEIGHT, \
+         and so on. An empty group gives zeros.";
+    type Weighting = ByPlace;
+}
+
+impl SparseReduction for WeightedMean {
+    const DOC: &'static str = "Averages rows of DATA with weights: LENGTHS cuts INDICES into groups, and row i of the \
+         output is the sum of the rows of DATA that group i names, each multiplied by its entry of WEIGHT, divided by \
+         their number. An empty group gives zeros.";
+    const MEAN: bool = true;
+    type Weighting = ByIndex;
+}
+
+/// What rows are multiplied by.
+pub trait Weighting: 'static {
+    /// What the input WEIGHT is, in words, if there is one.
+    const WEIGHT: Option<&'static str>;
+    /// Whether there is a weight for each index.
+    const BY_INDEX: bool = false;
+    /// The weights as kernels take them.
+    type Weights<'w>: Weights;
+
+    /// The weights in an input.
+    fn of(weights: &[f32]) -> Self::Weights<'_>;
+}
+
+/// Rows are not multiplied.
 #[derive(Debug)]
-pub struct SparseLengthsOp<R> {
+pub enum Nothing {}
+
+/// There is a weight for each index.
+#[derive(Debug)]
+pub enum ByIndex {}
+
+/// There is a weight for each place in a group.
+#[derive(Debug)]
+pub enum ByPlace {}
+
+impl Weighting for Nothing {
+    const WEIGHT: Option<&'static str> = None;
+    type Weights<'w> = Unweighted;
+
+    fn of(_: &[f32]) -> Unweighted {
+        Unweighted
+    }
+}
+
+impl Weighting for ByIndex {
+    const WEIGHT: Option<&'static str> = Some("float vector with one weight per index");
+    const BY_INDEX: bool = true;
+    type Weights<'w> = PerIndex<'w>;
+
+    fn of(weights: &[f32]) -> PerIndex<'_> {
+        PerIndex(weights)
+    }
+}
+
+impl Weighting for ByPlace {
+    const WEIGHT: Option<&'static str> = Some(
+        "float vector with one weight per place in a group: as many as the longest group has indices, or more",
+    );
+    type Weights<'w> = Positional<'w>;
+
+    fn of(weights: &[f32]) -> Positional<'_> {
+        Positional(weights)
+    }
+}
+
+/// The name of the operator that sums rows of one kind of table in one way; implemented for (table, reduction).
+pub trait SparseLengths {
+    /// The operator type.
+    const TYPE: &'static str;
+    /// Whether there is the argument `grad_on_weights`.
+    const HAS_GRADIENT_HINT: bool = false;
+}
+
+/// The operator of each table and reduction that have a name.
+#[derive(Debug)]
+pub struct SparseLengthsOp<K, R> {
     segments: Segments,
-    reduction: PhantomData<fn() -> R>,
+    of: PhantomData<fn() -> (K, R)>,
 }
 
-impl<R: SparseReduction> SparseLengthsOp<R> {
-    const INDICES: usize = if R::WEIGHTED { 2 } else { 1 };
+impl<K: TableKind, R: SparseReduction> SparseLengthsOp<K, R> {
+    const INDICES: usize = if R::Weighting::WEIGHT.is_some() { 2 } else { 1 };
     const LENGTHS: usize = Self::INDICES + 1;
+    const LAST: usize = if K::HAS_LINES_APART { Self::LENGTHS + 1 } else { Self::LENGTHS };
 }
 
-impl<R: SparseReduction> OperatorType for SparseLengthsOp<R> {
-    const TYPE: &'static str = <R as SparseReduction>::TYPE;
+impl<K: TableKind, R: SparseReduction> OperatorType for SparseLengthsOp<K, R>
+where
+    (K, R): SparseLengths,
+{
+    const TYPE: &'static str = <(K, R)>::TYPE;
 
     fn schema() -> OpSchema {
-        let schema = OpSchema::new(Self::TYPE)
-            .doc(<R as SparseReduction>::DOC)
-            .inputs(Self::LENGTHS + 1)
-            .outputs(1)
-            .input("DATA", "float or float16 tensor of at least one dimension: a table of rows");
-        let schema = if R::WEIGHTED {
-            schema
-                .arg("grad_on_weights", "for gradients only; changes nothing here", 0)
-                .input("WEIGHT", "float vector with one weight per index")
-        } else {
-            schema
-        };
+        let mut schema =
+            OpSchema::new(Self::TYPE).doc(R::DOC).inputs(Self::LAST + 1).outputs(1).input("DATA", K::DATA);
+        if <(K, R)>::HAS_GRADIENT_HINT {
+            schema = schema.arg("grad_on_weights", "for gradients only; changes nothing here", 0);
+        }
+        if let Some(weight) = R::Weighting::WEIGHT {
+            schema = schema.input("WEIGHT", weight);
+        }
+        schema = schema
+            .input(
+                "INDICES",
+                "int32 or int64 vector of rows of DATA, each from 0 to the number of rows less one",
+            )
+            .input("LENGTHS", "int32 vector of numbers of indices; they sum to the size of INDICES");
+        if K::HAS_LINES_APART {
+            schema =
+                schema.input("scale_bias", "float matrix with the scale and the bias of each row of DATA");
+        }
         schema
-            .input("INDICES", "int32 or int64 vector of rows of DATA, each from 0 to the number of rows less one")
-            .input("LENGTHS", "int32 vector of numbers of indices; they sum to the size of INDICES")
-            .output("OUTPUT", "float tensor of as many rows as LENGTHS has elements, each of the shape of a row of DATA")
-            .infer(infer::<R>)
-            .cost(cost::<R>)
+            .output("OUTPUT", "float tensor of as many rows as LENGTHS has elements, each of the values of a row of DATA")
+            .infer(infer::<K, R>)
+            .cost(cost::<K, R>)
             .comparison(Comparison::Tolerance(1e-5))
             .differences(
-                "Caffe2 takes any LENGTHS where INDICES is empty, and negative ones where the others sum to the size of \
-                 INDICES; here lengths must not be negative and must always sum to it. Rows of no elements, which \
-                 Caffe2 refuses, give an empty output.",
+                "Lengths must not be negative and must always sum to the size of INDICES, and there must be as many \
+                 weights as are read, where Caffe2 does not look in some cases. Rows of no elements, which Caffe2 \
+                 refuses, give an empty output where they are floats or bytes with scales apart.",
             )
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
-        if R::WEIGHTED {
+        if <(K, R)>::HAS_GRADIENT_HINT {
             args.get::<i32>("grad_on_weights")?;
         }
-        Ok(SparseLengthsOp { segments: Segments::default(), reduction: PhantomData })
+        Ok(SparseLengthsOp { segments: Segments::default(), of: PhantomData })
     }
 }
 
-impl<R: SparseReduction> Operator for SparseLengthsOp<R> {
+impl<K: TableKind, R: SparseReduction> Operator for SparseLengthsOp<K, R> {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        dispatch_input_type!(io, 0, [f32, f16], T => {
-            dispatch_input_type!(io, Self::INDICES, [i32, i64], I => self.compute::<T, I>(io))
-        })
+        K::with(io, Self::LAST, SumRows(self))
     }
 }
 
-impl<R: SparseReduction> SparseLengthsOp<R> {
-    fn compute<T: Value, I: Element + Index>(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        let (data, indices) = (io.input_slice::<T>(0)?, io.input_slice::<I>(Self::INDICES)?);
-        let shape = io.input(0)?.shape();
-        let rows = row_count(shape)?;
+/// The work of a [`SparseLengthsOp`].
+struct SumRows<'a, K, R>(&'a mut SparseLengthsOp<K, R>);
+
+impl<K: TableKind, R: SparseReduction> Work for SumRows<'_, K, R> {
+    fn run(self, io: &mut OpIo<'_>, table: &impl Table) -> Result<(), OpError> {
+        let indices = SparseLengthsOp::<K, R>::INDICES;
+        dispatch_input_type!(io, indices, [i32, i64], I => self.0.sum::<I>(io, table))
+    }
+}
+
+impl<K: TableKind, R: SparseReduction> SparseLengthsOp<K, R> {
+    fn sum<I: Element + RowIndex>(&mut self, io: &mut OpIo<'_>, table: &impl Table) -> Result<(), OpError> {
+        let indices = io.input_slice::<I>(Self::INDICES)?;
         vector(Self::INDICES, io.input(Self::INDICES)?.shape())?;
-        let weights = if R::WEIGHTED { io.input_slice::<f32>(1)? } else { &[] };
-        if R::WEIGHTED {
-            check_weights(vector(1, io.input(1)?.shape())?, indices.len())?;
+        let mut weights: &[f32] = &[];
+        if R::Weighting::WEIGHT.is_some() {
+            weights = io.input_slice(1)?;
+            check_weights::<R>(vector(1, io.input(1)?.shape())?, indices.len())?;
         }
         self.segments.read_lengths(io, Self::LENGTHS, indices.len(), "indices")?;
-        check_indices(Self::INDICES, indices, rows)?;
-        let out = io.output_slice::<f32>(0, rows_shape(shape, self.segments.count())?)?;
-        let row_len = shape.size_from(1);
-        reduce_segments::<R, T>(
-            io.threads(),
-            &self.segments,
-            out,
-            #[inline(always)]
-            |p| {
-                let start = indices[p].row() * row_len;
-                (if R::WEIGHTED { weights[p] } else { 1.0 }, &data[start..start + row_len])
-            },
-        );
-        Ok(())
+        let data = io.input(0)?.shape();
+        check_row_indices(Self::INDICES, indices, row_count(data)?)?;
+        let out = io.output_slice::<f32>(0, K::rows_shape(data, self.segments.count())?)?;
+        let weights = R::Weighting::of(weights);
+        let summed = sum_rows(io.threads(), table, indices, self.segments.ends(), &weights, R::MEAN, out);
+        // All else was checked before.
+        summed.map_err(|error| OpError::input(1, error.to_string()))
     }
 }
 
-/// An integer that names a row.
-trait Index: Copy + Sync + std::fmt::Debug {
-    /// The row that an index names.
-    fn row(self) -> usize;
-
-    /// Whether one of the indices is negative, or not below `rows`.
-    fn any_beyond(indices: &[Self], rows: usize) -> bool;
-}
-
-macro_rules! indices {
-    ($($integer:ty as $unsigned:ty),*) => {$(
-        impl Index for $integer {
-            #[inline(always)]
-            fn row(self) -> usize {
-                self as usize
-            }
-
-            #[inline(always)]
-            fn any_beyond(indices: &[$integer], rows: usize) -> bool {
-                // Negative indices are the largest unsigned ones. Vector code needs a loop without exits.
-                let rows = <$unsigned>::try_from(rows).unwrap_or(<$unsigned>::MAX).min(1 << (<$integer>::BITS - 1));
-                indices.iter().fold(false, |any, index| any | (*index as $unsigned >= rows))
-            }
-        }
-    )*};
-}
-
-indices!(i32 as u32, i64 as u64);
-
-/// Whether each index names one of the rows.
-fn check_indices<I: Index>(input: usize, indices: &[I], rows: usize) -> Result<(), OpError> {
-    let any_beyond = Isa::current().dispatch(
-        #[inline(always)]
-        || I::any_beyond(indices, rows),
-    );
-    if !any_beyond {
-        return Ok(());
-    }
-    let p = indices.iter().position(|index| I::any_beyond(&[*index], rows)).unwrap_or(0);
-    let message = format!("index {p} is {:?}; expected 0 or more, and less than {rows}", indices[p]);
-    Err(OpError::input(input, message))
-}
-
-fn infer<R: SparseReduction>(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
-    let index = SparseLengthsOp::<R>::INDICES;
-    let indices = context.shape(index).map(|shape| vector(index, shape)).transpose()?;
-    if R::WEIGHTED {
-        let weights = context.shape(1).map(|shape| vector(1, shape)).transpose()?;
-        weights.zip(indices).map_or(Ok(()), |(weights, indices)| check_weights(weights, indices))?;
-    }
-    infer_groups(context, SparseLengthsOp::<R>::LENGTHS)
-}
-
-fn check_weights(weights: usize, indices: usize) -> Result<(), OpError> {
-    if weights == indices {
+fn check_weights<R: SparseReduction>(weights: usize, indices: usize) -> Result<(), OpError> {
+    if weights == indices || !R::Weighting::BY_INDEX {
         return Ok(());
     }
     Err(OpError::input(1, format!("expected a weight for each of the {indices} indices, found {weights}")))
 }
 
+fn infer<K: TableKind, R: SparseReduction>(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
+    let vector_of = |index| context.shape(index).map(|shape| vector(index, shape)).transpose();
+    let indices = vector_of(SparseLengthsOp::<K, R>::INDICES)?;
+    if R::Weighting::WEIGHT.is_some() {
+        vector_of(1)?
+            .zip(indices)
+            .map_or(Ok(()), |(weights, indices)| check_weights::<R>(weights, indices))?;
+    }
+    let count = vector_of(SparseLengthsOp::<K, R>::LENGTHS)?;
+    let data = context.shape(0);
+    let rows = data.map(row_count).transpose()?;
+    if K::HAS_LINES_APART {
+        let last = SparseLengthsOp::<K, R>::LAST;
+        rows.zip(context.shape(last)).map_or(Ok(()), |(rows, lines)| check_lines(last, rows, lines))?;
+    }
+    let shape = data.map(|data| K::rows_shape(data, count.unwrap_or(0))).transpose()?;
+    Ok(vec![TensorInfo {
+        data_type: Some(caffe2_operator::DataType::Float),
+        shape: shape.filter(|_| count.is_some()),
+    }])
+}
+
 /// A multiply-add for each element of each row that is read; of DATA only these rows are read.
-fn cost<R: SparseReduction>(context: &CostContext<'_>) -> Cost {
+fn cost<K: TableKind, R: SparseReduction>(context: &CostContext<'_>) -> Cost {
+    let indices = context.input_numel(SparseLengthsOp::<K, R>::INDICES);
     let data = context.inputs.first();
-    let row_len = data.and_then(|data| data.shape.as_ref()).map_or(0, |shape| shape.size_from(1) as u64);
-    let read = context.input_numel(SparseLengthsOp::<R>::INDICES).saturating_mul(row_len);
-    let mut cost = Cost::with_macs(context, if R::WEIGHTED { read } else { 0 });
+    let shape = data.and_then(|data| data.shape.as_ref());
+    let width = shape.and_then(|data| K::rows_shape(data, 1).ok()).map_or(0, |row| row.numel() as u64);
+    let plain = K::DATA == Plain::DATA && R::Weighting::WEIGHT.is_none();
+    let mut cost = Cost::with_macs(context, if plain { 0 } else { indices.saturating_mul(width) });
     if let Some(data) = data {
-        let item = data.data_type.and_then(DataType::item_size).unwrap_or(0) as u64;
-        cost.bytes_read =
-            cost.bytes_read.saturating_sub(data.byte_len()).saturating_add(read.saturating_mul(item));
+        let rows = shape.and_then(|data| row_count(data).ok()).map_or(0, |rows| rows as u64);
+        let row_bytes = data.byte_len().checked_div(rows).unwrap_or(0);
+        let read = indices.saturating_mul(row_bytes);
+        cost.bytes_read = cost.bytes_read.saturating_sub(data.byte_len()).saturating_add(read);
     }
     cost
 }
 
-register_cpu_operator!(SparseLengthsOp<Sum>);
-register_cpu_operator!(SparseLengthsOp<Mean>);
-register_cpu_operator!(SparseLengthsOp<WeightedSum>);
+macro_rules! sparse_lengths {
+    ($($op_type:literal: $table:ty, $reduction:ty $(, gradient hint $hint:literal)?;)*) => {$(
+        impl SparseLengths for ($table, $reduction) {
+            const TYPE: &'static str = $op_type;
+            $(const HAS_GRADIENT_HINT: bool = $hint;)?
+        }
+
+        register_cpu_operator!(SparseLengthsOp<$table, $reduction>);
+    )*};
+}
+
+sparse_lengths! {
+    "SparseLengthsSum": Plain, Sum;
+    "SparseLengthsMean": Plain, Mean;
+    "SparseLengthsWeightedSum": Plain, WeightedSum, gradient hint true;
+    "SparseLengthsPositionalWeightedSum": Plain, PositionalWeightedSum;
+    "SparseLengthsSumFused8BitRowwise": Fused<Fused8>, Sum;
+    "SparseLengthsMeanFused8BitRowwise": Fused<Fused8>, Mean;
+    "SparseLengthsWeightedSumFused8BitRowwise": Fused<Fused8>, WeightedSum;
+    "SparseLengthsSumFused4BitRowwise": Fused<FusedBits<4>>, Sum;
+    "SparseLengthsMeanFused4BitRowwise": Fused<FusedBits<4>>, Mean;
+    "SparseLengthsWeightedSumFused4BitRowwise": Fused<FusedBits<4>>, WeightedSum;
+    "SparseLengthsSumFused2BitRowwise": Fused<FusedBits<2>>, Sum;
+    "SparseLengthsMeanFused2BitRowwise": Fused<FusedBits<2>>, Mean;
+    "SparseLengthsWeightedSumFused2BitRowwise": Fused<FusedBits<2>>, WeightedSum;
+    "SparseLengthsSum8BitsRowwise": Separate, Sum;
+    "SparseLengthsMean8BitsRowwise": Separate, Mean;
+    "SparseLengthsWeightedSum8BitsRowwise": Separate, WeightedSum;
+    "SparseLengthsWeightedMean8BitsRowwise": Separate, WeightedMean;
+}
 
 #[cfg(test)]
 mod tests {

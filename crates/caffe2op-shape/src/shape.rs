@@ -29,6 +29,7 @@ impl OperatorType for ShapeOp {
             .input("X", "tensor of any type")
             .output("shape", "int64 tensor of one dimension")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
@@ -56,7 +57,6 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
 
 impl Operator for ShapeOp {
     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
-        io.input_type(0)?;
         let x = io.input(0)?.shape();
         let to = io.output_slice::<i64>(0, self.output_shape(x)?)?;
         // A checked shape has no dimension above isize::MAX.

@@ -42,6 +42,7 @@ impl OperatorType for SliceOp {
             .input("ends", "tensor of the type and size of starts")
             .output("Y", "tensor of the type of X")
             .infer(infer)
+            .infer_by_running()
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
@@ -107,8 +108,11 @@ fn cut(x: &Shape, starts: &[i64], ends: &[i64]) -> Result<Cut, OpError> {
 
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let operator = SliceOp::from_args(context.args())?;
-    let known = context.shape(0).zip(operator.bounds.as_ref());
-    let shape = known.map(|(x, (starts, ends))| Ok::<_, OpError>(cut(x, starts, ends)?.shape)).transpose()?;
+    let held = || context.integers(1).zip(context.integers(2)).filter(|(s, e)| s.len() == e.len());
+    let bounds = operator.bounds.or_else(|| held().map(|(starts, ends)| (starts.into(), ends.into())));
+    let known = context.shape(0).zip(bounds);
+    let shape =
+        known.map(|(x, (starts, ends))| Ok::<_, OpError>(cut(x, &starts, &ends)?.shape)).transpose()?;
     Ok(vec![TensorInfo { data_type: context.data_type(0), shape }])
 }
 

@@ -70,7 +70,9 @@ fn meet(x: &Shape, wanted: &[i64]) -> Result<(Shape, Spread), OpError> {
 
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     context.shape(0).map(check).transpose()?;
-    Ok(vec![TensorInfo { data_type: context.data_type(0), shape: None }])
+    let known = context.shape(0).zip(context.values::<i64>(1));
+    let shape = known.map(|(x, wanted)| Ok::<_, OpError>(meet(x, wanted)?.0)).transpose()?;
+    Ok(vec![TensorInfo { data_type: context.data_type(0), shape }])
 }
 
 impl Operator for ExpandOp {

@@ -65,6 +65,14 @@ impl Number {
         })
     }
 
+    /// The number, if it is known without a run.
+    fn known(&self, context: &InferContext<'_>) -> Option<i64> {
+        match self.argument {
+            Some(given) => Some(given.into()),
+            None => context.integers(self.index)?.first().copied(),
+        }
+    }
+
     /// An error about the number, wherever it comes from.
     fn refuse(&self, message: String) -> OpError {
         match self.argument {
@@ -123,8 +131,8 @@ impl TileOp {
 
 fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
     let operator = TileOp::from_args(context.args())?;
-    let shape = match (context.shape(0), operator.tiles.argument, operator.axis.argument) {
-        (Some(x), Some(tiles), Some(axis)) => Some(operator.plan(x, tiles.into(), axis.into())?.0),
+    let shape = match (context.shape(0), operator.tiles.known(context), operator.axis.known(context)) {
+        (Some(x), Some(tiles), Some(axis)) => Some(operator.plan(x, tiles, axis)?.0),
         _ => None,
     };
     Ok(vec![TensorInfo { data_type: context.data_type(0), shape }])

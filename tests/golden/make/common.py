@@ -1,4 +1,5 @@
 """What several families share: tolerances, arrays, and arguments that Caffe2's own builder cannot write."""
+import collections
 import copy
 
 import numpy as np
@@ -67,6 +68,9 @@ def with_arg(operator, name, **fields):
             setattr(a, key, value)
     return out
 
+
+# An 8-bit tensor (Int8TensorCPU) to feed, or as what this project computes: values of uint8 or int32.
+Int8 = collections.namedtuple('Int8', 'values scale zero_point')
 
 WRONG_FIELD = 'Caffe2 reads a repeated argument given in another field as an empty list; we report it'
 

@@ -25,7 +25,7 @@ def ifs(op):
         inner = op('If', ['d', 'x'], ['y'], **both)
         yield name + '_nested', op('If', ['c', 'd', 'x'], ['y'], then_net=net(inner), else_net=net(inner, inner)), {
             'c': c, 'd': ~c, 'x': X}
-        yield name + '_then_used', [op('If', ['c'], [], **both), op('Add', ['x', 'y'], ['z'])], {'c': c, 'x': X}
+        yield name + '_then_used', [op('If', ['c', 'x'], ['y'], **both), op('Add', ['x', 'y'], ['z'])], {'c': c, 'x': X}
     yield 'empty_net', op('If', ['c', 'x'], ['x'], then_net=net()), {'c': np.array(True), 'x': X}
 
     def refused(name, c=np.array(True), x=X, outputs=('y',), **args):

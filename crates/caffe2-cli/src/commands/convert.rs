@@ -10,7 +10,7 @@ use caffe2::files::{
 use caffe2::proto::{
     BlobProto, Caffe2Message, FileKind, MessageKind, MetaNetDef, PlanDef, TensorProto, TensorProtos,
 };
-use caffe2::{NetDef, Workspace, fill_net, outputs_of};
+use caffe2::{NetDef, NetFacts, Workspace, fill_net};
 
 use crate::model::{Model, Parameters};
 use crate::progress::Progress;
@@ -193,8 +193,7 @@ fn from_net(args: &ConvertArgs, form: Form, limits: &Limits, progress: &Progress
     }
     progress.phase("running the init net");
     let net = limits.read_net(&args.from)?;
-    let unfed = caffe2::inspect::read_before_written(&net);
-    if let Some(first) = unfed.first() {
+    if let Some((first, _)) = NetFacts::new(&net).inputs().next() {
         bail!(
             "{}: an init net makes everything itself, and this net reads `{first}`; to write a predictor file, give its \
              init net too: --init INIT",
@@ -213,7 +212,7 @@ fn made_by(net: &NetDef, limits: &Limits) -> Result<NamedTensors> {
     workspace.set_memory_limit(limits.max_tensor_bytes);
     workspace.run_net_once(net)?;
     let tensor = |name: String| Ok((name.clone(), workspace.fetch(&name)?));
-    outputs_of(net).into_iter().map(tensor).collect()
+    NetFacts::new(net).outputs().into_iter().map(tensor).collect()
 }
 
 fn from_tensors(args: &ConvertArgs, form: Form, limits: &Limits) -> Result<()> {

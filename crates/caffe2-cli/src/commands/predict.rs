@@ -7,20 +7,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use caffe2::files::Limits;
+use caffe2::files::{Limits, Mapping};
 use caffe2::inspect::{InputSummary, NetSummary};
 use caffe2::operator::TensorInfo;
 use caffe2::{OpRegistry, Tensor, Workspace, f16};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::run::{allowed_folder, prepare};
+use super::run::allowed_folder;
 use crate::feeds::{FeedArg, read_feeds};
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::names::nearest;
 use crate::progress::Progress;
 use crate::stdout;
-use crate::style::{BOLD, Side, paint, table};
+use crate::style::{BOLD, paint};
+use crate::table::{Align, indented};
 use crate::units::{ByteSize, short};
 use labels::Labels;
 use picture::Preparation;
@@ -205,15 +206,18 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
     if let Some(observer) = progress.observer() {
         workspace.observe_new_nets(observer);
     }
-    prepare(&mut workspace, &model, &progress)?;
+    drop(model);
+    let (mut net, source) =
+        model::open(&args.net, args.init.as_deref(), &limits, Mapping::default(), &progress)?;
+    source.prepare(&mut workspace, &mut net, true, &progress)?;
     feeds.into_iter().for_each(|(name, tensor)| workspace.feed(&name, tensor));
     workspace.feed(&target.name, Tensor::new());
-    let net = workspace.create_net(&model.net)?.info().name().to_owned();
+    let name = workspace.create_net(&net)?.info().name().to_owned();
     let mut ranked = Vec::new();
     for picture in pictures {
-        progress.net("running the net", &model.net);
+        progress.net("running the net", &net);
         workspace.feed(&target.name, picture);
-        workspace.run_net(&net)?;
+        workspace.run_net(&name)?;
         let best = rank(&workspace.fetch(&scores)?, args.top);
         ranked.push(best.map_err(|error| anyhow!("blob `{scores}`: {error}"))?);
     }
@@ -338,7 +342,8 @@ fn print(args: &PredictArgs, all: &[Vec<Ranked>], labels: &Labels) -> Result<()>
         let row = |r: &Ranked| {
             vec![short(r.score), format!("#{}", r.class), labels.of(r.class).unwrap_or_default().to_owned()]
         };
-        text += &table(&[Side::Left, Side::Right, Side::Left], &ranked.iter().map(row).collect::<Vec<_>>());
+        text +=
+            &indented(&[Align::Left, Align::Right, Align::Left], &ranked.iter().map(row).collect::<Vec<_>>());
     }
     stdout::print_styled(&text)
 }

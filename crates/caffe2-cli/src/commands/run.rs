@@ -2,15 +2,11 @@
 
 mod act;
 mod args;
-mod net_facts;
 mod plan;
 mod summary;
 
-pub(crate) use act::prepare;
 pub(crate) use args::RunArgs;
-pub(crate) use plan::allowed_folder;
-
-use plan::Plan;
+pub(super) use plan::{Plan, allowed_folder, check_folder, read_net};
 
 use crate::progress::Progress;
 

@@ -11,6 +11,7 @@ mod hostile;
 mod inspect;
 mod ops;
 mod predict;
+mod quantize;
 mod runs;
 
 use std::path::{Path, PathBuf};

@@ -43,6 +43,14 @@ fn text_and_threads_change_no_bit() {
 }
 
 #[test]
+fn a_file_that_is_read_gives_what_a_mapped_one_gives() {
+    let desk = Desk::new();
+    desk.run(&detector("predict_net.pb", "--output mapped.npz")).succeeded();
+    desk.run(&detector("predict_net.pb", "--no-mmap --output read.npz")).succeeded();
+    assert!(desk.bytes("mapped.npz") == desk.bytes("read.npz"));
+}
+
+#[test]
 fn the_summary_names_what_came_out() {
     let text = Desk::new().run(&detector("predict_net.pb", "--fetch grid,mean_rgb")).succeeded();
     assert!(

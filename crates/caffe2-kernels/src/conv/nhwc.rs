@@ -1,20 +1,21 @@
 //! Convolution of images whose channels lie together.
 
 use super::Call;
+use super::filter::Filter;
 use crate::gemm::{Batch, Bias, MatRef, Product, run};
 use crate::geometry::Axis;
 use crate::{Threads, scratch};
 
 /// A kernel of one element: the channels of all positions times the transposed filter.
-pub(super) fn pointwise(call: &Call<'_>, output: &mut [f32]) {
+pub(super) fn pointwise<'a, F: Filter<'a>>(call: &Call<'a, F>, output: &mut [f32]) {
     let g = call.geometry;
     products(call, call.threads, call.input, g.channels(), g.group_channels(), output);
 }
 
 /// Multiplies the rows of `left`, one per row of `output` and `stride` elements apart, by the transposed
 /// filters of each group; the operand of group `i` begins `i * group_step` elements into the row.
-fn products(
-    call: &Call<'_>,
+fn products<'a, F: Filter<'a>>(
+    call: &Call<'a, F>,
     threads: &Threads,
     left: &[f32],
     stride: usize,
@@ -27,8 +28,7 @@ fn products(
     let batch = Batch { count: g.groups(), rows, columns, depth, row_stride: g.filters() };
     let product = |group: usize| {
         let left = MatRef::within(&left[group * group_step..], rows, depth, stride);
-        let filter = &call.filter[group * columns * depth..];
-        let right = MatRef::within(filter, columns, depth, depth).transposed();
+        let right = call.filter.right(g, group);
         let bias = call.bias.map_or(Bias::None, |bias| Bias::PerColumn(&bias[group * columns..][..columns]));
         Product { left, right, alpha: 1.0, beta: 0.0, bias, start: group * columns }
     };
@@ -48,7 +48,7 @@ const PATCHES: usize = 512 * 1024;
 const POSITIONS: usize = 512;
 
 /// Any kernel: patches of some positions are unrolled, then multiplied.
-pub(super) fn patches(call: &Call<'_>, output: &mut [f32]) {
+pub(super) fn patches<'a, F: Filter<'a>>(call: &Call<'a, F>, output: &mut [f32]) {
     let g = call.geometry;
     let row_len = g.groups() * g.depth();
     let positions = (PATCHES / row_len).clamp(16, POSITIONS);
@@ -66,7 +66,7 @@ pub(super) fn patches(call: &Call<'_>, output: &mut [f32]) {
 }
 
 /// Writes the patch of output position `position` of the whole batch, as (group, tap, channel of the group).
-fn unroll(call: &Call<'_>, position: usize, row: &mut [f32]) {
+fn unroll<F>(call: &Call<'_, F>, position: usize, row: &mut [f32]) {
     let g = call.geometry;
     let (image, position) = (position / g.output_size(), position % g.output_size());
     let image_len = g.input_size() * g.channels();

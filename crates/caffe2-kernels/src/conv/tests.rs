@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::byte_rows::ByteMatrix;
+use crate::dequant::{CodeMap, dequantize};
 use crate::geometry::{Axis, PadRule, Window};
 
 fn values(n: usize, seed: usize) -> Vec<f32> {
@@ -56,6 +58,7 @@ fn check(g: &ConvGeometry) {
     let (input, filter) = (values(g.input_len(), 1), values(g.filter_len(), 2));
     let all_bias = values(g.filters(), 3);
     for bias in [None, Some(all_bias.as_slice())] {
+        check_bytes(g, bias);
         let want = reference(g, &input, &filter, bias);
         let tolerance = 1e-6 * (g.depth() as f64 + 4.0);
         for isa in Isa::available() {
@@ -70,6 +73,25 @@ fn check(g: &ConvGeometry) {
             }
             let shared = run(&Threads::new(2));
             assert!(output.iter().zip(&shared).all(|(a, b)| a.to_bits() == b.to_bits()), "{g:?} {isa:?}");
+        }
+    }
+}
+
+/// A filter that is kept as bytes gives the bits of the expanded one.
+fn check_bytes(g: &ConvGeometry, bias: Option<&[f32]>) {
+    let q: Vec<u8> = (0..g.filter_len()).map(|i| (i * 151 + i / 13) as u8).collect();
+    let filter = ByteMatrix::new(&q, g.filters(), g.depth(), CodeMap::from_range(-0.9, 1.1)).unwrap();
+    let mut expanded = vec![0.0; q.len()];
+    dequantize(&Threads::single(), &q, CodeMap::from_range(-0.9, 1.1), &mut expanded);
+    let input = values(g.input_len(), 1);
+    for isa in Isa::available() {
+        let mut wanted = vec![0.0; g.output_len()];
+        conv_on(isa, &Threads::single(), g, &input, &expanded, bias, &mut wanted).unwrap();
+        for threads in [1, 2] {
+            let mut output = vec![f32::NAN; g.output_len()];
+            conv_bytes_on(isa, &Threads::new(threads), g, &input, &filter, bias, &mut output).unwrap();
+            let same = output.iter().zip(&wanted).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "{g:?} {isa:?} {threads} threads");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Every formula is evaluated with separately rounded operations, never fused, so that results are bit for
 //! bit the same on every instruction set and for any number of threads.
 
-mod stream;
+pub(crate) mod stream;
 
 use crate::{Isa, Threads};
 
@@ -58,6 +58,13 @@ pub enum CodeMap {
         /// Scale, and the value of code `first`.
         line: Affine,
     },
+    /// `(q - zero_point) * scale`, where the difference is one of 32-bit integers: Caffe2's `Int8Dequantize`.
+    ZeroPoint {
+        /// The code whose value is 0.
+        zero_point: i32,
+        /// Difference between the values of neighbouring codes.
+        scale: f32,
+    },
     /// `(2 * q - sum) * scale`
     Centred {
         /// Twice the (perhaps fractional) code whose value is 0.
@@ -98,9 +105,15 @@ impl CodeMap {
         match self {
             CodeMap::Affine(line) => line.value(code),
             CodeMap::Offset { first, line } => (f32::from(code) - first) * line.scale + line.bias,
+            CodeMap::ZeroPoint { zero_point, scale } => from_zero_point(code, zero_point, scale),
             CodeMap::Centred { sum, scale } => (2.0 * f32::from(code) - sum) * scale,
         }
     }
+}
+
+#[inline(always)]
+fn from_zero_point(code: u8, zero_point: i32, scale: f32) -> f32 {
+    i32::from(code).wrapping_sub(zero_point) as f32 * scale
 }
 
 /// Writes the value of each code to `out`.
@@ -139,7 +152,7 @@ pub fn dequantize_on(isa: Isa, threads: &Threads, codes: &[u8], map: CodeMap, ou
                     codes,
                     block,
                     #[inline(always)]
-                    move |q| q * line.scale + line.bias,
+                    move |q| line.value(q),
                 );
             }
             CodeMap::Offset { first, line } => {
@@ -150,42 +163,58 @@ pub fn dequantize_on(isa: Isa, threads: &Threads, codes: &[u8], map: CodeMap, ou
                     codes,
                     block,
                     #[inline(always)]
-                    move |q| (q - first) * line.scale + line.bias,
+                    move |q| (f32::from(q) - first) * line.scale + line.bias,
                 );
             }
+            CodeMap::ZeroPoint { zero_point, scale } => expand(
+                isa,
+                past_caches,
+                codes,
+                block,
+                #[inline(always)]
+                move |q| from_zero_point(q, zero_point, scale),
+            ),
             CodeMap::Centred { sum, scale } => expand(
                 isa,
                 past_caches,
                 codes,
                 block,
                 #[inline(always)]
-                move |q| (2.0 * q - sum) * scale,
+                move |q| (2.0 * f32::from(q) - sum) * scale,
             ),
         }
     });
 }
 
 /// Values that one thread computes at a time: 1 MiB.
-const BLOCK: usize = 256 * 1024;
+pub(crate) const BLOCK: usize = 256 * 1024;
 /// Values below which waking a pool costs more than it gains.
-const GRAIN: usize = 512 * 1024;
+pub(crate) const GRAIN: usize = 512 * 1024;
 /// Values from which on the output, 32 MiB or more, is written past the caches: up to there plain stores
 /// are as fast and leave the values at hand, beyond they take two to three times as long.
-const STREAM_FROM: usize = 8 * 1024 * 1024;
+pub(crate) const STREAM_FROM: usize = 8 * 1024 * 1024;
 
 #[inline(always)]
-fn expand(isa: Isa, past_caches: bool, codes: &[u8], out: &mut [f32], value: impl Fn(f32) -> f32 + Copy) {
+fn expand(isa: Isa, past_caches: bool, codes: &[u8], out: &mut [f32], value: impl Fn(u8) -> f32 + Copy) {
     if past_caches {
-        return stream::store(isa, codes, out, value);
+        return stream::store(
+            isa,
+            out,
+            #[inline(always)]
+            move |at, part| fill(codes, at, part, value),
+        );
     }
     isa.dispatch(
         #[inline(always)]
-        move || {
-            for (y, &q) in out.iter_mut().zip(codes) {
-                *y = value(f32::from(q));
-            }
-        },
+        move || fill(codes, 0, out, value),
     );
+}
+
+/// Writes the values of the codes from number `at` on.
+#[inline(always)]
+fn fill(codes: &[u8], at: usize, out: &mut [f32], value: impl Fn(u8) -> f32) {
+    let codes = &codes[at..at + out.len()];
+    out.iter_mut().zip(codes).for_each(|(y, q)| *y = value(*q));
 }
 
 #[cfg(test)]
@@ -201,6 +230,9 @@ mod tests {
             CodeMap::from_range_and_codes(-1.0, 2.5, -128, 127),
             CodeMap::centred(-0.3, 0.9, 0, 255),
             CodeMap::centred(-0.3, 0.9, 1, 254),
+            CodeMap::ZeroPoint { zero_point: 0, scale: 0.3 },
+            CodeMap::ZeroPoint { zero_point: 128, scale: -0.3 },
+            CodeMap::ZeroPoint { zero_point: i32::MIN, scale: 1e-3 },
         ];
         for range in [
             (-3.0, 3.0),

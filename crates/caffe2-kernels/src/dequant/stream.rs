@@ -8,65 +8,50 @@ use crate::Isa;
 /// Elements per cache line.
 const LINE: usize = 16;
 
-/// Writes `value(code)` of each code to `out`, past the caches where the target allows. The slices are of
-/// equal length.
+/// Has `fill` compute all elements of `out`, and writes them past the caches where the target allows. `fill` is given
+/// the position of some elements, and where to put them.
 #[inline(always)]
-pub(super) fn store(isa: Isa, codes: &[u8], out: &mut [f32], value: impl Fn(f32) -> f32 + Copy) {
+pub(crate) fn store(isa: Isa, out: &mut [f32], fill: impl Fn(usize, &mut [f32]) + Copy) {
     #[cfg(target_arch = "x86_64")]
     match isa.min(Isa::detected()) {
-        Isa::Portable => x86::sse(codes, out, value),
+        Isa::Portable => x86::sse(out, fill),
         // SAFETY: the processor has the features of the detected set, and of all below it.
         #[allow(unsafe_code)]
-        Isa::Avx2 => unsafe { x86::avx2(codes, out, value) },
+        Isa::Avx2 => unsafe { x86::avx2(out, fill) },
         // SAFETY: as above.
         #[allow(unsafe_code)]
-        Isa::Avx512 => unsafe { x86::avx512(codes, out, value) },
+        Isa::Avx512 => unsafe { x86::avx512(out, fill) },
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
         let _ = isa;
-        each_line(
-            codes,
-            out,
-            value,
-            #[inline(always)]
-            |line, values| *line = *values,
-        );
+        fill(0, out);
     }
 }
 
 /// Calls `store_line` with each whole cache line of `out` and the values for it; writes the elements before
 /// and after them plainly.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn each_line(
-    codes: &[u8],
     out: &mut [f32],
-    value: impl Fn(f32) -> f32 + Copy,
+    fill: impl Fn(usize, &mut [f32]) + Copy,
     store_line: impl Fn(&mut [f32; LINE], &[f32; LINE]),
 ) {
     let head = out.as_ptr().align_offset(LINE * size_of::<f32>()).min(out.len());
     let (start, rest) = out.split_at_mut(head);
-    let (start_codes, rest_codes) = codes.split_at(head);
-    plain(start_codes, start, value);
+    fill(0, start);
     let (lines, end) = rest.as_chunks_mut::<LINE>();
-    let (line_codes, end_codes) = rest_codes.as_chunks::<LINE>();
-    for (line, codes) in lines.iter_mut().zip(line_codes) {
+    let mut position = head;
+    for line in lines {
         let mut values = [0.0; LINE];
-        plain(codes, &mut values, value);
+        fill(position, &mut values);
         store_line(line, &values);
+        position += LINE;
     }
-    plain(end_codes, end, value);
+    fill(position, end);
 }
 
-#[inline(always)]
-fn plain(codes: &[u8], out: &mut [f32], value: impl Fn(f32) -> f32) {
-    for (y, &q) in out.iter_mut().zip(codes) {
-        *y = value(f32::from(q));
-    }
-}
-
-/// The same loop for each width of store. The fence at its end orders these stores before anything that
-/// other threads see later.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod x86 {
@@ -78,8 +63,8 @@ mod x86 {
     use super::{LINE, each_line};
 
     #[inline(always)]
-    pub(super) fn sse(codes: &[u8], out: &mut [f32], value: impl Fn(f32) -> f32 + Copy) {
-        each_line(codes, out, value, |line, values| {
+    pub(super) fn sse(out: &mut [f32], fill: impl Fn(usize, &mut [f32]) + Copy) {
+        each_line(out, fill, |line, values| {
             for i in (0..LINE).step_by(4) {
                 // SAFETY: four floats from `i` on lie within both arrays; `line` begins at a multiple of 64
                 // bytes, so `i` does at one of 16; SSE is part of x86-64.
@@ -91,8 +76,8 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn avx2(codes: &[u8], out: &mut [f32], value: impl Fn(f32) -> f32 + Copy) {
-        each_line(codes, out, value, |line, values| {
+    pub(super) fn avx2(out: &mut [f32], fill: impl Fn(usize, &mut [f32]) + Copy) {
+        each_line(out, fill, |line, values| {
             for i in (0..LINE).step_by(8) {
                 // SAFETY: eight floats from `i` on lie within both arrays; `line` begins at a multiple of 64
                 // bytes, so `i` does at one of 32.
@@ -105,8 +90,8 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-    pub(super) fn avx512(codes: &[u8], out: &mut [f32], value: impl Fn(f32) -> f32 + Copy) {
-        each_line(codes, out, value, |line, values| {
+    pub(super) fn avx512(out: &mut [f32], fill: impl Fn(usize, &mut [f32]) + Copy) {
+        each_line(out, fill, |line, values| {
             // SAFETY: both arrays hold sixteen floats; `line` begins at a multiple of 64 bytes.
             unsafe { _mm512_stream_ps(line.as_mut_ptr(), _mm512_loadu_ps(values.as_ptr())) };
         });
@@ -124,7 +109,10 @@ mod tests {
         for (isa, offset) in Isa::available().flat_map(|isa| (0..17).map(move |offset| (isa, offset))) {
             for len in 0..130 {
                 let mut out = vec![-1.0f32; 160];
-                store(isa, &codes[..len], &mut out[offset..offset + len], |q| q + 1.0);
+                let codes = &codes[..len];
+                store(isa, &mut out[offset..offset + len], |at, part| {
+                    part.iter_mut().zip(&codes[at..]).for_each(|(y, q)| *y = f32::from(*q) + 1.0);
+                });
                 for (k, &y) in out.iter().enumerate() {
                     let want =
                         if (offset..offset + len).contains(&k) { (k - offset) as f32 + 1.0 } else { -1.0 };

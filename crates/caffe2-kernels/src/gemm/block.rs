@@ -29,9 +29,35 @@ pub(crate) struct Batch {
     pub(crate) row_stride: usize,
 }
 
+/// A left operand: a matrix, or something that is expanded into one piece by piece.
+pub(crate) trait LeftOperand: Sync {
+    /// The number of rows, and of summands.
+    fn size(&self) -> (usize, usize);
+
+    /// The operand as it lies in memory; `None` when it has to be expanded.
+    fn in_memory(&self) -> Option<MatRef<'_>>;
+
+    /// Writes summands `k` of `rows`, row by row, to `out`, which holds as many elements.
+    fn expand(&self, rows: Range<usize>, k: Range<usize>, out: &mut [f32]);
+}
+
+impl LeftOperand for MatRef<'_> {
+    fn size(&self) -> (usize, usize) {
+        (self.rows(), self.cols())
+    }
+
+    fn in_memory(&self) -> Option<MatRef<'_>> {
+        Some(*self)
+    }
+
+    fn expand(&self, _: Range<usize>, _: Range<usize>, _: &mut [f32]) {
+        unreachable!("a matrix in memory is used where it lies")
+    }
+}
+
 /// One product of a batch: `alpha * left * right + beta * old + bias`.
-pub(crate) struct Product<'a, R> {
-    pub(crate) left: MatRef<'a>,
+pub(crate) struct Product<'a, L, R> {
+    pub(crate) left: L,
     pub(crate) right: R,
     pub(crate) alpha: f32,
     pub(crate) beta: f32,
@@ -78,12 +104,12 @@ impl Output {
 /// # Panics
 ///
 /// If a product's left operand has another size than the batch says, or its elements lie outside of `out`.
-pub(crate) unsafe fn run<'a, R: RightOperand>(
+pub(crate) unsafe fn run<'a, L: LeftOperand, R: RightOperand>(
     isa: Isa,
     threads: &Threads,
     batch: &Batch,
     out: &mut [f32],
-    product: impl Fn(usize) -> Product<'a, R> + Sync + Send,
+    product: impl Fn(usize) -> Product<'a, L, R> + Sync + Send,
 ) {
     if batch.count == 0 || batch.rows == 0 || batch.columns == 0 {
         return;
@@ -99,7 +125,7 @@ pub(crate) unsafe fn run<'a, R: RightOperand>(
         let rows = row_block * cut.rows..((row_block + 1) * cut.rows).min(batch.rows);
         let columns = column_block * cut.columns..((column_block + 1) * cut.columns).min(batch.columns);
         let product = product(index);
-        assert_eq!((product.left.rows(), product.left.cols()), (batch.rows, batch.depth), "left operand");
+        assert_eq!(product.left.size(), (batch.rows, batch.depth), "left operand");
         let end = product.start + (batch.rows - 1) * batch.row_stride + batch.columns;
         assert!(end <= out.len(), "product lies within the output");
         // SAFETY: the left operand has the batch's size; the block lies within the output, as asserted; no
@@ -147,15 +173,15 @@ impl Cut {
 ///
 /// The left operand has at least `rows.end` rows. `columns` floats of each of the rows may be read and
 /// written, and nothing else accesses them meanwhile.
-unsafe fn block<R: RightOperand>(
+unsafe fn block<L: LeftOperand, R: RightOperand>(
     micro: &Micro,
-    product: &Product<'_, R>,
+    product: &Product<'_, L, R>,
     rows: Range<usize>,
     columns: Range<usize>,
     out: *mut f32,
     row_stride: usize,
 ) {
-    let depth = product.left.cols();
+    let (_, depth) = product.left.size();
     if depth == 0 {
         for r in rows {
             // SAFETY: the elements of the block, as promised.
@@ -167,77 +193,162 @@ unsafe fn block<R: RightOperand>(
         }
         return;
     }
-    scratch::with(DEPTH.min(depth) * micro.width, |memory| {
-        for start in columns.clone().step_by(micro.width) {
-            let part = start..(start + micro.width).min(columns.end);
-            let width = part.len().next_multiple_of(micro.lanes);
-            for first in (0..depth).step_by(DEPTH) {
-                let k = first..(first + DEPTH).min(depth);
-                let panel = &mut memory[..k.len() * width];
-                micro.isa().dispatch(
-                    #[inline(always)]
-                    || product.right.pack(k.clone(), part.clone(), width, panel),
-                );
-                let panel = (panel.as_ptr(), width);
-                // SAFETY: the panel has `width` floats for each k, the rest is as promised.
-                unsafe { strip(micro, product, k, rows.clone(), part.clone(), panel, out, row_stride) };
-            }
-        }
-    });
+    let strips = Strips { micro, product, depth, out, row_stride };
+    match product.left.in_memory() {
+        // SAFETY: the caller's promise.
+        Some(left) => unsafe { strips.in_memory(left, rows, columns) },
+        // SAFETY: the caller's promise.
+        None => unsafe { strips.expanding(rows, columns) },
+    }
 }
 
-/// Adds the products of summands `k` to the elements of the `part` columns, which one panel covers.
-///
-/// # Safety
-///
-/// As for [`block`]; `panel` has the vectors that cover `part` for each of `k`.
-#[allow(clippy::too_many_arguments)]
-unsafe fn strip<R: RightOperand>(
-    micro: &Micro,
-    product: &Product<'_, R>,
-    k: Range<usize>,
-    rows: Range<usize>,
-    part: Range<usize>,
-    panel: (*const f32, usize),
+/// Rows of a left operand that are expanded at a time: with [`DEPTH`] summands each, 96 KiB.
+const EXPANDED_ROWS: usize = 96;
+
+/// The computation of blocks of one product, strip by strip: columns that one panel covers.
+struct Strips<'a, L, R> {
+    micro: &'a Micro,
+    product: &'a Product<'a, L, R>,
+    depth: usize,
     out: *mut f32,
     row_stride: usize,
-) {
-    let (left, left_row, left_col) = product.left.raw();
-    let width = part.len().next_multiple_of(micro.lanes);
-    let last = k.end == product.left.cols();
-    let old = match product.beta {
-        _ if k.start > 0 => Old::Add,
-        0.0 => Old::Overwrite,
-        1.0 => Old::Add,
-        beta => Old::Scale(beta),
-    };
-    for r in rows.clone().step_by(micro.rows) {
-        let count = micro.rows.min(rows.end - r);
-        // SAFETY: row r and column k.start of the left operand exist.
-        let ptr = unsafe { left.offset(r as isize * left_row + k.start as isize * left_col) };
-        let a = Left { ptr, row_stride: left_row, col_stride: left_col };
-        let shape = (count, width, k.len());
-        // SAFETY: the first element of the tile.
-        let c = unsafe { out.add(r * row_stride + part.start) };
-        if part.len() == width {
-            // SAFETY: the tile lies within the block, the left operand has its rows and summands, and the
-            // panel its vectors.
-            unsafe { micro.tile(shape, product.alpha, a, panel, old, (c, row_stride)) };
-        } else {
-            let mut tile = [0.0; MAX_ROWS * MAX_WIDTH];
-            // SAFETY: as above; `tile` has room for the largest tile.
-            unsafe { micro.tile(shape, product.alpha, a, panel, Old::Overwrite, (tile.as_mut_ptr(), width)) };
-            for (i, sums) in tile.chunks_exact(width).take(count).enumerate() {
-                // SAFETY: row i of the tile without its padding lies within the block.
-                let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), part.len()) };
-                merge(row, &sums[..part.len()], old);
+}
+
+impl<L: LeftOperand, R: RightOperand> Strips<'_, L, R> {
+    /// Each strip for itself, all summands.
+    ///
+    /// # Safety
+    ///
+    /// As for [`block`]; `left` is the left operand.
+    unsafe fn in_memory(&self, left: MatRef<'_>, rows: Range<usize>, columns: Range<usize>) {
+        let (ptr, row_stride, col_stride) = left.raw();
+        scratch::with(DEPTH.min(self.depth) * self.micro.width, |memory| {
+            for part in self.parts(columns) {
+                for k in self.summands() {
+                    self.pack(&k, &part, memory);
+                    // SAFETY: row `rows.start` and summand `k.start` of the left operand exist.
+                    let ptr = unsafe {
+                        ptr.offset(rows.start as isize * row_stride + k.start as isize * col_stride)
+                    };
+                    let left = Left { ptr, row_stride, col_stride };
+                    // SAFETY: `left` has `rows` from its first on, and summands `k`; the panel was packed for these;
+                    // the rest is as promised.
+                    unsafe { self.strip(left, k, rows.clone(), part.clone(), memory.as_ptr()) };
+                }
             }
-        }
-        if last && !matches!(product.bias, Bias::None) {
-            for i in 0..count {
-                // SAFETY: as above.
-                let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), part.len()) };
-                product.bias.add_to(row, r + i, part.start);
+        });
+    }
+
+    /// All strips together, [`DEPTH`] summands at a time: a piece of the left operand is expanded once for all of
+    /// them. The bits are those of [`Strips::in_memory`], since each element is summed in the same order.
+    ///
+    /// # Safety
+    ///
+    /// As for [`block`].
+    unsafe fn expanding(&self, rows: Range<usize>, columns: Range<usize>) {
+        let depth = DEPTH.min(self.depth);
+        let panel_len = depth * self.micro.width;
+        let panels_len = self.parts(columns.clone()).count() * panel_len;
+        scratch::with(panels_len + depth * EXPANDED_ROWS.min(rows.len()), |memory| {
+            let (panels, expanded) = memory.split_at_mut(panels_len);
+            for k in self.summands() {
+                for (part, panel) in self.parts(columns.clone()).zip(panels.chunks_exact_mut(panel_len)) {
+                    self.pack(&k, &part, panel);
+                }
+                for first in rows.clone().step_by(EXPANDED_ROWS) {
+                    let rows = first..(first + EXPANDED_ROWS).min(rows.end);
+                    let expanded = &mut expanded[..rows.len() * k.len()];
+                    self.micro.isa().dispatch(
+                        #[inline(always)]
+                        || self.product.left.expand(rows.clone(), k.clone(), expanded),
+                    );
+                    let left = Left { ptr: expanded.as_ptr(), row_stride: k.len() as isize, col_stride: 1 };
+                    for (part, panel) in self.parts(columns.clone()).zip(panels.chunks_exact(panel_len)) {
+                        // SAFETY: as in `in_memory`.
+                        unsafe { self.strip(left, k.clone(), rows.clone(), part, panel.as_ptr()) };
+                    }
+                }
+            }
+        });
+    }
+
+    /// The columns of each strip.
+    fn parts(&self, columns: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let (width, end) = (self.micro.width, columns.end);
+        columns.step_by(width).map(move |start| start..(start + width).min(end))
+    }
+
+    /// The summands of each pass.
+    fn summands(&self) -> impl Iterator<Item = Range<usize>> {
+        let depth = self.depth;
+        (0..depth).step_by(DEPTH).map(move |first| first..(first + DEPTH).min(depth))
+    }
+
+    /// The vectors that cover a strip, in floats.
+    fn width_of(&self, part: &Range<usize>) -> usize {
+        part.len().next_multiple_of(self.micro.lanes)
+    }
+
+    fn pack(&self, k: &Range<usize>, part: &Range<usize>, memory: &mut [f32]) {
+        let width = self.width_of(part);
+        let panel = &mut memory[..k.len() * width];
+        self.micro.isa().dispatch(
+            #[inline(always)]
+            || self.product.right.pack(k.clone(), part.clone(), width, panel),
+        );
+    }
+
+    /// Adds the products of summands `k` to the elements of `rows` in the columns `part`, which one panel covers.
+    ///
+    /// # Safety
+    ///
+    /// As for [`block`]; `left` has `rows` from its first on, and summands `k` from its first on; `panel` has the vectors
+    /// that cover `part` for each of `k`.
+    unsafe fn strip(
+        &self,
+        left: Left,
+        k: Range<usize>,
+        rows: Range<usize>,
+        part: Range<usize>,
+        panel: *const f32,
+    ) {
+        let &Strips { micro, product, depth, out, row_stride } = self;
+        let (width, last) = (self.width_of(&part), k.end == depth);
+        let old = match product.beta {
+            _ if k.start > 0 => Old::Add,
+            0.0 => Old::Overwrite,
+            1.0 => Old::Add,
+            beta => Old::Scale(beta),
+        };
+        for r in rows.clone().step_by(micro.rows) {
+            let count = micro.rows.min(rows.end - r);
+            // SAFETY: the left operand has the row.
+            let ptr = unsafe { left.ptr.offset((r - rows.start) as isize * left.row_stride) };
+            let (a, panel) = (Left { ptr, ..left }, (panel, width));
+            let shape = (count, width, k.len());
+            // SAFETY: the first element of the tile.
+            let c = unsafe { out.add(r * row_stride + part.start) };
+            if part.len() == width {
+                // SAFETY: the tile lies within the block, the left operand has its rows and summands, and the
+                // panel its vectors.
+                unsafe { micro.tile(shape, product.alpha, a, panel, old, (c, row_stride)) };
+            } else {
+                let mut tile = [0.0; MAX_ROWS * MAX_WIDTH];
+                let c_tile = (tile.as_mut_ptr(), width);
+                // SAFETY: as above; `tile` has room for the largest tile.
+                unsafe { micro.tile(shape, product.alpha, a, panel, Old::Overwrite, c_tile) };
+                for (i, sums) in tile.chunks_exact(width).take(count).enumerate() {
+                    // SAFETY: row i of the tile without its padding lies within the block.
+                    let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), part.len()) };
+                    merge(row, &sums[..part.len()], old);
+                }
+            }
+            if last && !matches!(product.bias, Bias::None) {
+                for i in 0..count {
+                    // SAFETY: as above.
+                    let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), part.len()) };
+                    product.bias.add_to(row, r + i, part.start);
+                }
             }
         }
     }

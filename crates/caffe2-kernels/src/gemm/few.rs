@@ -14,32 +14,6 @@ const GRAIN: usize = 128 * 1024;
 /// Partial sums of a dot product: fixed, so that its result is the same however rows are grouped.
 const LANES: usize = 16;
 
-/// The output, shared among threads that write different elements.
-#[derive(Clone, Copy)]
-struct Output {
-    ptr: *mut f32,
-    row_stride: usize,
-}
-
-// SAFETY: the pointer stands for an exclusive borrow that outlives the threads, and these write disjoint
-// elements.
-unsafe impl Send for Output {}
-// SAFETY: as above.
-unsafe impl Sync for Output {}
-
-impl Output {
-    /// Element (`r`, `j`).
-    ///
-    /// # Safety
-    ///
-    /// The matrix has this element.
-    #[inline(always)]
-    unsafe fn at(&self, r: usize, j: usize) -> *mut f32 {
-        // SAFETY: the matrix lies within its slice, as `MatMut` has checked.
-        unsafe { self.ptr.add(r * self.row_stride + j) }
-    }
-}
-
 /// The product where the summands of each element lie contiguous in both operands.
 ///
 /// # Panics
@@ -59,7 +33,7 @@ pub(super) fn dot_products(
     let right = |j: usize| &b.data[j * b.col_stride..][..depth];
     let few_rows = rows <= columns;
     let (many, few) = if few_rows { (columns, rows) } else { (rows, columns) };
-    let out = Output { ptr: c.data.as_mut_ptr(), row_stride: c.row_stride };
+    let out = &c.into_shared();
     let store = move |m: usize, f: usize, sum: f32| {
         let (r, j) = if few_rows { (f, m) } else { (m, f) };
         // SAFETY: r < rows and j < columns, so `MatMut` has checked the element; each is stored once, by the
@@ -202,14 +176,14 @@ pub(super) fn sums_of_rows(
 ) {
     let (rows, columns, depth) = (c.rows, c.cols, a.cols);
     assert!((a.rows, b.cols, b.rows) == (rows, columns, depth) && b.col_stride == 1);
-    let out = Output { ptr: c.data.as_mut_ptr(), row_stride: c.row_stride };
+    let out = c.into_shared();
     threads.for_each_index(columns.div_ceil(COLUMNS), columns * depth > GRAIN, |block| {
         let start = block * COLUMNS;
         let width = COLUMNS.min(columns - start);
         let piece = |r: usize| {
             // SAFETY: columns start..start + width of row r < rows, which `MatMut` has checked and this
             // block alone accesses; pieces are used one at a time.
-            unsafe { std::slice::from_raw_parts_mut(out.at(r, start), width) }
+            unsafe { out.piece(r, start, width) }
         };
         for r in 0..rows {
             for y in piece(r) {

@@ -77,6 +77,21 @@ impl<'a> MatRef<'a> {
         self.cols
     }
 
+    /// Whether the elements of a row lie together.
+    pub(crate) fn is_row_major(&self) -> bool {
+        self.col_stride == 1
+    }
+
+    /// The elements of a row of a matrix that is row-major.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub(crate) fn row(&self, r: usize) -> &'a [f32] {
+        debug_assert!(self.is_row_major());
+        &self.data[r * self.row_stride..][..self.cols]
+    }
+
     pub(super) fn raw(&self) -> (*const f32, isize, isize) {
         (self.data.as_ptr(), self.row_stride as isize, self.col_stride as isize)
     }

@@ -10,10 +10,12 @@ mod few;
 mod matrix;
 mod micro;
 mod pack;
+mod shared;
 
-pub(crate) use block::{Batch, Product, run};
+pub(crate) use block::{Batch, LeftOperand, Product, run};
 pub use matrix::{MatMut, MatRef};
-pub(crate) use pack::RightOperand;
+pub(crate) use pack::{RightOperand, pack_columns};
+pub(crate) use shared::SharedMut;
 
 use crate::error::{check_len, check_same};
 use crate::{Isa, KernelError, Threads};
@@ -31,7 +33,7 @@ pub enum Bias<'a> {
 
 impl Bias<'_> {
     /// Adds the bias to a piece of row `r` that begins at column `start`.
-    fn add_to(&self, piece: &mut [f32], r: usize, start: usize) {
+    pub(crate) fn add_to(&self, piece: &mut [f32], r: usize, start: usize) {
         match self {
             Bias::None => {}
             Bias::PerRow(bias) => piece.iter_mut().for_each(|y| *y += bias[r]),
@@ -39,7 +41,7 @@ impl Bias<'_> {
         }
     }
 
-    fn check(&self, rows: usize, columns: usize) -> Result<(), KernelError> {
+    pub(crate) fn check(&self, rows: usize, columns: usize) -> Result<(), KernelError> {
         match self {
             Bias::None => Ok(()),
             Bias::PerRow(bias) => check_len("bias per row", rows, bias.len()),

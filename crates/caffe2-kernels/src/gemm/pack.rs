@@ -19,7 +19,7 @@ impl RightOperand for MatRef<'_> {
         if self.col_stride == 1 {
             pack_rows(data, self.row_stride, columns.len(), width, panel);
         } else if self.row_stride == 1 {
-            pack_columns(data, self.col_stride, columns.len(), k.len(), width, panel);
+            pack_columns(data, self.col_stride, columns.len(), k.len(), (width, width), panel);
         } else {
             for (p, line) in panel.chunks_exact_mut(width).enumerate() {
                 for (j, x) in line.iter_mut().enumerate() {
@@ -40,9 +40,17 @@ fn pack_rows(data: &[f32], stride: usize, columns: usize, width: usize, panel: &
     }
 }
 
-/// Packs a matrix whose columns are contiguous, in square tiles.
+/// Packs `width` columns of a matrix whose columns are contiguous, in square tiles, to a panel whose rows are `pitch`
+/// apart; columns beyond the first `columns` are zeros.
 #[inline(always)]
-fn pack_columns(data: &[f32], stride: usize, columns: usize, k: usize, width: usize, panel: &mut [f32]) {
+pub(crate) fn pack_columns(
+    data: &[f32],
+    stride: usize,
+    columns: usize,
+    k: usize,
+    (width, pitch): (usize, usize),
+    panel: &mut [f32],
+) {
     const TILE: usize = 16;
     for column in (0..width).step_by(TILE) {
         let tile_columns = TILE.min(width - column);
@@ -63,7 +71,7 @@ fn pack_columns(data: &[f32], stride: usize, columns: usize, k: usize, width: us
                 for (x, lane) in line.iter_mut().zip(&tile) {
                     *x = lane[q];
                 }
-                let to = &mut panel[(p + q) * width + column..];
+                let to = &mut panel[(p + q) * pitch + column..];
                 if tile_columns == TILE {
                     to[..TILE].copy_from_slice(&line);
                 } else {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use caffe2_proto::{DeviceOption, NetDef, OperatorDef};
+use caffe2_proto::{DeviceOption, EncodedOperator, NetDef, OperatorDef};
 use hashbrown::HashSet;
 
 use super::check::{check_definition, unfed_inputs};
@@ -21,6 +21,26 @@ pub(crate) fn build_net(
     registry: &OpRegistry,
     blobs: &mut Transaction<'_>,
 ) -> Result<Net, Error> {
+    make_blobs(def, registry, blobs)?;
+    let mut nodes = Vec::with_capacity(def.op.len());
+    let mut ops = Vec::with_capacity(def.op.len());
+    for (position, op) in def.op.iter().enumerate() {
+        let built = build_operator(op, None, def.device_option.as_ref(), registry, blobs, position);
+        let (node, info) = built.map_err(|e| e.of_op(OpLabel::new(Some(position), op)).of_net(def.name()))?;
+        nodes.push(node);
+        ops.push(info);
+    }
+    let info = NetInfo::new(def, ops);
+    Ok(Net { info, nodes: Mutex::new(nodes), observers: Vec::new() })
+}
+
+/// Makes the blobs that the operators of a net write; those that they read before must be there. Arguments matter only
+/// where nets are in them.
+pub(crate) fn make_blobs(
+    def: &NetDef,
+    registry: &OpRegistry,
+    blobs: &mut Transaction<'_>,
+) -> Result<(), Error> {
     let nested: Vec<_> = def.op.iter().map(|op| nested_writes(op, registry)).collect();
     let unfed = unfed_inputs(def, &nested, |name| blobs.exists(name));
     if !unfed.is_empty() {
@@ -31,21 +51,14 @@ pub(crate) fn build_net(
     for name in def.op.iter().flat_map(|op| &op.output).chain(nested.iter().flatten()) {
         blobs.own(name);
     }
-    let mut nodes = Vec::with_capacity(def.op.len());
-    let mut ops = Vec::with_capacity(def.op.len());
-    for (position, op) in def.op.iter().enumerate() {
-        let built = build_operator(op, def.device_option.as_ref(), registry, blobs, position);
-        let (node, info) = built.map_err(|e| e.of_op(OpLabel::new(Some(position), op)).of_net(def.name()))?;
-        nodes.push(node);
-        ops.push(info);
-    }
-    let info = NetInfo { name: def.name().to_owned(), net_type: def.r#type().to_owned(), ops };
-    Ok(Net { info, nodes: Mutex::new(nodes), observers: Vec::new() })
+    Ok(())
 }
 
-/// Builds one operator: device, schema, arguments, blobs.
+/// Builds one operator: device, schema, arguments, blobs. `encoded` is the operator that `def` is of, where it came with
+/// lists that are not in the definition.
 pub(crate) fn build_operator(
     def: &OperatorDef,
+    encoded: Option<&EncodedOperator>,
     net_device: Option<&DeviceOption>,
     registry: &OpRegistry,
     blobs: &mut Transaction<'_>,
@@ -63,6 +76,10 @@ pub(crate) fn build_operator(
         return Err(Error::new(ErrorKind::MissingInput, message));
     }
     let args = Args::new(def, schema).map_err(argument_error)?.of_net(net_device);
+    let args = match encoded {
+        Some(operator) => args.with_lists_of(operator),
+        None => args,
+    };
     let (created, registration) = registry.create(def, device, &args).map_err(|e| match e {
         CreateError::NotRegistered(message) => Error::new(ErrorKind::NotRegistered, message),
         CreateError::Arg(error) => argument_error(error),

@@ -19,8 +19,13 @@ const NET_TYPES: [&str; 9] = [
     "async_scheduling",
 ];
 
-/// The first kind of mistake that a definition has, with all mistakes of that kind.
-pub(crate) fn check_definition(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
+/// Checks what can be said of a definition before anything is made: that its type is known, all operator types are
+/// registered, and it fits together. The arguments of operators are not looked at, so the
+/// [outline](caffe2_proto::EncodedNet::outline) of a net will do.
+///
+/// # Errors
+/// The first kind of mistake that the definition has, with all mistakes of that kind.
+pub fn check_definition(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
     check(net, registry).map_err(|error| error.of_net(net.name()))
 }
 

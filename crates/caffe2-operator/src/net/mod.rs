@@ -5,18 +5,22 @@ mod check;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use caffe2_proto::NetDef;
 use smallvec::SmallVec;
 
 use crate::access::{BlobAccess, Wiring};
+use crate::blob::Blob;
 use crate::control::{BuiltSubNet, ControlIo, ControlOperator};
 use crate::error::{Error, OpLabel};
+use crate::infer::TensorInfo;
 use crate::io::{OpIo, RunResources};
 use crate::observer::Observer;
 use crate::op_error::OpError;
 use crate::operator::Operator;
 
-pub(crate) use build::{argument_error, build_net, build_operator, device_of};
-pub(crate) use check::{check_definition, definition_problems};
+pub(crate) use build::{argument_error, build_net, build_operator, device_of, make_blobs};
+pub use check::check_definition;
+pub(crate) use check::definition_problems;
 
 /// What is known of a net: its name and type, and its operators in order.
 #[derive(Debug)]
@@ -27,6 +31,10 @@ pub struct NetInfo {
 }
 
 impl NetInfo {
+    pub(crate) fn new(def: &NetDef, ops: Vec<OpInfo>) -> NetInfo {
+        NetInfo { name: def.name().to_owned(), net_type: def.r#type().to_owned(), ops }
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -85,7 +93,7 @@ impl OpInfo {
         &self.outputs
     }
 
-    fn label(&self) -> OpLabel {
+    pub(crate) fn label(&self) -> OpLabel {
         let (op_type, name) = (self.op_type.to_owned(), self.name.clone());
         OpLabel { position: Some(self.position), op_type, name }
     }
@@ -169,9 +177,13 @@ impl Net {
     /// Runs all operators in order.
     pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), Error> {
         run.stop.check().map_err(|stopped| Error::from(stopped).of_net(&self.info.name))?;
-        let watched =
-            !self.observers.is_empty() || tracing::enabled!(target: "caffe2::net", tracing::Level::TRACE);
-        let failed = if watched { self.run_watched(access, run) } else { self.run_plainly(access, run) };
+        let failed = if is_watched(&self.observers) {
+            let Net { info, nodes, observers } = self;
+            let mut nodes = nodes.get_mut().unwrap_or_else(PoisonError::into_inner).iter_mut();
+            run_watched(info, observers, |_| nodes.next().map_or(Ok(()), |node| node.run(access, run)))
+        } else {
+            self.run_plainly(access, run)
+        };
         match failed {
             None => Ok(()),
             Some((position, cause)) => Err(self.describe_failure(position, cause, access)),
@@ -187,60 +199,72 @@ impl Net {
         None
     }
 
-    fn run_watched(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Option<(usize, OpError)> {
-        let Net { info, nodes, observers } = self;
-        let nodes = nodes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let _net_span = tracing::trace_span!(target: "caffe2::net", "net", name = info.name).entered();
-        observers.iter().for_each(|o| o.net_start(info));
-        let mut failed = None;
-        for (node, op) in nodes.iter_mut().zip(&info.ops) {
-            let _op_span = tracing::trace_span!(
-                target: "caffe2::net", "operator", r#type = op.op_type, name = op.name, position = op.position
-            )
-            .entered();
-            observers.iter().for_each(|o| o.op_start(info, op));
-            let result = node.run(access, run);
-            observers.iter().for_each(|o| o.op_stop(info, op, result.is_ok()));
-            if let Err(error) = result {
-                failed = Some((op.position, error));
-                break;
-            }
-        }
-        observers.iter().for_each(|o| o.net_stop(info, failed.is_none()));
-        failed
-    }
-
     fn describe_failure(&mut self, position: usize, cause: OpError, access: &mut BlobAccess<'_>) -> Error {
-        let net_inputs = if cause.is_unwritten_input() { self.unwritten_inputs(access) } else { Vec::new() };
-        let nodes = self.nodes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let error = describe_op_failure(&self.info.ops[position], &nodes[position].wiring, cause, access);
-        let error = error.of_op(self.info.ops[position].label()).of_net(&self.info.name);
-        if net_inputs.is_empty() {
-            return error;
-        }
-        error.detail([format!("blobs that the net reads and nobody has written: {}", net_inputs.join(", "))])
-    }
-
-    /// Blobs that the net reads before it writes them, and that hold nothing.
-    fn unwritten_inputs(&mut self, access: &mut BlobAccess<'_>) -> Vec<String> {
+        let unwritten = cause.is_unwritten_input();
         let Net { info, nodes, .. } = self;
         let nodes = nodes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let mut written = hashbrown::HashSet::new();
-        let mut unwritten: Vec<String> = Vec::new();
-        for (node, op) in nodes.iter().zip(&info.ops) {
-            for (index, name) in op.inputs.iter().enumerate() {
-                let empty = access.look(&node.wiring, index).is_none_or(|blob| {
-                    blob.is_empty() || blob.as_tensor().is_some_and(|t| t.data_type().is_none())
-                });
-                let label = format!("`{name}`");
-                if empty && !written.contains(name) && !unwritten.contains(&label) {
-                    unwritten.push(label);
-                }
-            }
-            written.extend(op.outputs.iter().cloned());
+        let error = describe_op_failure(&info.ops[position], &nodes[position].wiring, cause, access);
+        let error = error.of_op(info.ops[position].label()).of_net(&info.name);
+        if !unwritten {
+            return error;
         }
-        unwritten
+        let holds =
+            |op: usize, input: usize| access.look(&nodes[op].wiring, input).is_some_and(Blob::is_written);
+        error.detail(unwritten_inputs(info, holds))
     }
+}
+
+/// Whether anybody wants to know what a net does when.
+pub(crate) fn is_watched(observers: &[Arc<dyn Observer>]) -> bool {
+    !observers.is_empty() || tracing::enabled!(target: "caffe2::net", tracing::Level::TRACE)
+}
+
+/// Has `run` run each operator of a net in order, until one fails, and tells observers. Gives the position of the one
+/// that failed, and how.
+pub(crate) fn run_watched<E>(
+    info: &NetInfo,
+    observers: &[Arc<dyn Observer>],
+    mut run: impl FnMut(&OpInfo) -> Result<(), E>,
+) -> Option<(usize, E)> {
+    let _net_span = tracing::trace_span!(target: "caffe2::net", "net", name = info.name).entered();
+    observers.iter().for_each(|o| o.net_start(info));
+    let mut failed = None;
+    for op in &info.ops {
+        let _op_span = tracing::trace_span!(
+            target: "caffe2::net", "operator", r#type = op.op_type, name = op.name, position = op.position
+        )
+        .entered();
+        observers.iter().for_each(|o| o.op_start(info, op));
+        let result = run(op);
+        observers.iter().for_each(|o| o.op_stop(info, op, result.is_ok()));
+        if let Err(error) = result {
+            failed = Some((op.position, error));
+            break;
+        }
+    }
+    observers.iter().for_each(|o| o.net_stop(info, failed.is_none()));
+    failed
+}
+
+/// A line on blobs that a net reads before it writes them, and that hold nothing. `holds` tells whether an input of an
+/// operator, both by position, holds something.
+pub(crate) fn unwritten_inputs(
+    info: &NetInfo,
+    mut holds: impl FnMut(usize, usize) -> bool,
+) -> Option<String> {
+    let mut written = hashbrown::HashSet::new();
+    let mut unwritten: Vec<String> = Vec::new();
+    for (position, op) in info.ops.iter().enumerate() {
+        for (index, name) in op.inputs.iter().enumerate() {
+            let label = format!("`{name}`");
+            if !holds(position, index) && !written.contains(name) && !unwritten.contains(&label) {
+                unwritten.push(label);
+            }
+        }
+        written.extend(op.outputs.iter().cloned());
+    }
+    let list = unwritten.join(", ");
+    (!unwritten.is_empty()).then(|| format!("blobs that the net reads and nobody has written: {list}"))
 }
 
 impl std::fmt::Debug for Net {
@@ -262,9 +286,10 @@ pub(crate) fn describe_op_failure(
         .iter()
         .enumerate()
         .map(|(index, name)| match access.look(wiring, index) {
-            Some(blob) => match blob.as_tensor() {
-                Some(tensor) => format!("`{name}` {}", crate::TensorInfo::from(tensor)),
-                None => format!("`{name}` ({})", blob.type_name()),
+            Some(blob) => match (blob.as_tensor(), blob.as_int8()) {
+                (Some(tensor), _) => format!("`{name}` {}", TensorInfo::from(tensor)),
+                (_, Some(int8)) => format!("`{name}` {} (an 8-bit tensor)", TensorInfo::from(int8)),
+                _ => format!("`{name}` ({})", blob.type_name()),
             },
             None => format!("`{name}`"),
         })

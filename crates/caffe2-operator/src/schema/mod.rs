@@ -10,6 +10,7 @@ pub use counts::{Counts, IntoCountRange};
 pub use verify::SchemaError;
 
 use crate::cost::{Cost, CostContext};
+use crate::expect::{ExpectContext, ExpectFn, Expectation};
 use crate::infer::{InferContext, TensorInfo};
 use crate::op_error::OpError;
 
@@ -52,9 +53,12 @@ pub struct OpSchema {
     allow_in_place: InPlace,
     enforce_in_place: InPlace,
     args: Vec<ArgSpec>,
+    long_lists: Vec<&'static str>,
     input_docs: Vec<BlobDoc>,
     output_docs: Vec<BlobDoc>,
     inference: Inference,
+    by_running: bool,
+    expect: Option<ExpectFn>,
     cost: Option<CostFn>,
     comparison: Comparison,
 }
@@ -125,9 +129,12 @@ impl OpSchema {
             allow_in_place: InPlace::Pairs(&[]),
             enforce_in_place: InPlace::Pairs(&[]),
             args: Vec::new(),
+            long_lists: Vec::new(),
             input_docs: Vec::new(),
             output_docs: Vec::new(),
             inference: Inference::Unknown,
+            by_running: false,
+            expect: None,
             cost: None,
             comparison: Comparison::Exact,
         }
@@ -277,6 +284,13 @@ impl OpSchema {
         self.spec(ArgSpec { name, kind: ArgKind::Any, default: ArgDefault::Required, doc })
     }
 
+    /// The operator looks for this argument with [`Args::long_list`](crate::Args::long_list) first: a long list of numbers
+    /// that comes from a file need not be decoded before the operator reads it.
+    pub fn reads_long_list(mut self, name: &'static str) -> OpSchema {
+        self.long_lists.push(name);
+        self
+    }
+
     /// Applies `fill` to the schema: for arguments and documentation that several operators share.
     pub fn fill_using(self, fill: fn(OpSchema) -> OpSchema) -> OpSchema {
         fill(self)
@@ -313,6 +327,21 @@ impl OpSchema {
         self
     }
 
+    /// Inference may run the operator on inputs whose elements are known: for one that is quick and does nothing but
+    /// write its outputs, and whose results are shapes or lead to them, or whose output has a shape that follows from
+    /// the elements of inputs.
+    pub fn infer_by_running(mut self) -> OpSchema {
+        self.by_running = true;
+        self
+    }
+
+    /// The function that tells what the operator wants of its inputs. Without one, an operator whose outputs are
+    /// [the same as an input](OpSchema::infer_same_as_input) wants of that what is wanted of the first output.
+    pub fn expect(mut self, expect: ExpectFn) -> OpSchema {
+        self.expect = Some(expect);
+        self
+    }
+
     /// The function that tells what a run costs; without one, all inputs are read and all outputs
     /// written once, with no multiply-adds.
     pub fn cost(mut self, cost: CostFn) -> OpSchema {
@@ -324,6 +353,20 @@ impl OpSchema {
     pub fn comparison(mut self, comparison: Comparison) -> OpSchema {
         self.comparison = comparison;
         self
+    }
+
+    /// What the operator wants of input `index`.
+    pub(crate) fn expected_input(&self, context: &ExpectContext<'_>, index: usize) -> Expectation {
+        match (self.expect, self.inference) {
+            (Some(expect), _) => expect(context, index),
+            (None, Inference::SameAsInput(same)) if same == index => context.output(0),
+            _ => Expectation::default(),
+        }
+    }
+
+    /// Whether the operator looks for the argument with [`Args::long_list`](crate::Args::long_list).
+    pub(crate) fn has_long_list(&self, name: &str) -> bool {
+        self.long_lists.contains(&name)
     }
 
     /// The operator type.
@@ -398,6 +441,11 @@ impl OpSchema {
         };
         outputs.resize(context.output_count(), TensorInfo::unknown());
         Ok(outputs)
+    }
+
+    /// Whether inference may run the operator on inputs whose elements are known.
+    pub fn infers_by_running(&self) -> bool {
+        self.by_running
     }
 
     /// What one run costs.

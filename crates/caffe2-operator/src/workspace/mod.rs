@@ -1,5 +1,6 @@
 //! Workspaces: blobs and nets by name.
 
+mod init;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use caffe2_kernels::Threads;
 use caffe2_proto::{NetDef, OperatorDef, PlanDef};
-use caffe2_tensor::{MemoryBudget, Tensor};
+use caffe2_tensor::{Int8Tensor, MemoryBudget, Tensor};
 use smallvec::SmallVec;
 
 use crate::access::{BlobAccess, NewBlobs};
@@ -217,6 +218,16 @@ impl Workspace {
         blob.tensor().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))
     }
 
+    /// The 8-bit tensor that a blob holds; it shares its storage with the blob until one of them is written.
+    ///
+    /// # Errors
+    /// When there is no such blob, or it holds no 8-bit tensor.
+    pub fn fetch_int8(&self, name: &str) -> Result<Int8Tensor, Error> {
+        let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
+        let int8 = blob.int8().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))?;
+        Ok(Int8Tensor { values: int8.values.clone().within(None), ..int8.clone() })
+    }
+
     /// The blob of that name, of the workspace itself or the nearest ancestor that has one.
     pub fn blob(&self, name: &str) -> Option<&Blob> {
         self.table.get(name).or_else(|| self.parent()?.blob(name))
@@ -385,7 +396,7 @@ impl Workspace {
         let label = || OpLabel::new(None, def);
         let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
         let (mut node, info) =
-            build_operator(def, None, &registry, &mut blobs, 0).map_err(|e| e.of_op(label()))?;
+            build_operator(def, None, None, &registry, &mut blobs, 0).map_err(|e| e.of_op(label()))?;
         let held = node.own_slots();
         blobs.commit(&held);
         self.run.stop.begin();

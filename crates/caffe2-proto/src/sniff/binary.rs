@@ -46,14 +46,7 @@ fn fields(content: &[u8]) -> Option<Vec<(u32, WireType, &[u8])>> {
     let mut fields = Vec::new();
     while !reader.is_done() && fields.len() < ENOUGH {
         let (number, wire) = reader.key().ok()?;
-        let value = match wire {
-            WireType::Length => reader.length_delimited().ok()?,
-            WireType::Varint => reader.varint().ok().map(|_| &[][..])?,
-            WireType::Fixed32 => reader.take(4).ok()?,
-            WireType::Fixed64 => reader.take(8).ok()?,
-            WireType::StartGroup | WireType::EndGroup => return None,
-        };
-        fields.push((number, wire, value));
+        fields.push((number, wire, reader.skip(wire).ok()??));
     }
     Some(fields)
 }

@@ -157,6 +157,19 @@ impl<'a> Reader<'a> {
         self.take(length).map_err(|fault| WireFault { at: start, ..fault })
     }
 
+    /// Passes over a value and gives its bytes, without the length of one that has a length; `None` at the start or end
+    /// of a group.
+    pub(crate) fn skip(&mut self, wire: WireType) -> Result<Option<&'a [u8]>, WireFault> {
+        let start = self.at;
+        match wire {
+            WireType::Varint => self.varint().map(|_| self.bytes.get(start..self.at)),
+            WireType::Fixed64 => self.take(8).map(Some),
+            WireType::Fixed32 => self.take(4).map(Some),
+            WireType::Length => self.length_delimited().map(Some),
+            WireType::StartGroup | WireType::EndGroup => Ok(None),
+        }
+    }
+
     /// Passes over whole values of `size` bytes behind the same key as the one at `key_at`, `key`
     /// bytes long, and counts them. Unpacked floats of a parameter are millions of these.
     pub(crate) fn skip_alike(&mut self, key_at: usize, key: usize, size: usize) -> usize {
@@ -165,5 +178,16 @@ impl<'a> Reader<'a> {
             self.rest().chunks_exact(key + size).take_while(|value| value.starts_with(pattern)).count();
         self.at += alike * (key + size);
         alike
+    }
+
+    /// Passes over varints behind the same key as the byte at `key_at`, and counts them.
+    pub(crate) fn skip_varints_alike(&mut self, key_at: usize) -> Result<usize, WireFault> {
+        let mut alike = 0;
+        while !self.is_done() && self.bytes.get(self.at) == self.bytes.get(key_at) {
+            self.at += 1;
+            self.varint()?;
+            alike += 1;
+        }
+        Ok(alike)
     }
 }

@@ -31,21 +31,38 @@ pub(crate) fn scan(
     limits: &WireLimits,
     strictness: Strictness,
 ) -> Result<(), ProtoError> {
-    if bytes.len() > limits.max_bytes {
-        return Err(over_limit("bytes", limits.max_bytes, bytes.len()).in_message(root.name, String::new()));
-    }
-    let frame = Frame { message: root, start: 0, end: bytes.len(), tag_at: 0, number: 0, seen: 0 };
+    scan_parts([bytes], root, limits, strictness)
+}
+
+/// Vets a message of type `root` that comes in parts, each of whole fields. Counts go on from part to part; offsets
+/// in an error are those in its part.
+pub(crate) fn scan_parts<'a>(
+    parts: impl IntoIterator<Item = &'a [u8]>,
+    root: &'static MessageType,
+    limits: &WireLimits,
+    strictness: Strictness,
+) -> Result<(), ProtoError> {
+    let mut total = 0usize;
     let mut counts = [0; COUNTED.len()];
     counts[Counted::of(root) as usize] += 1;
-    Scan {
-        reader: Reader::new(bytes),
-        frames: [frame; MAX_DEPTH + 1],
-        depth: 0,
-        counts,
-        limits,
-        strict: strictness == Strictness::Exact,
+    for bytes in parts {
+        total = total.saturating_add(bytes.len());
+        if total > limits.max_bytes {
+            return Err(over_limit("bytes", limits.max_bytes, total).in_message(root.name, String::new()));
+        }
+        let frame = Frame { message: root, start: 0, end: bytes.len(), tag_at: 0, number: 0, seen: 0 };
+        let mut scan = Scan {
+            reader: Reader::new(bytes),
+            frames: [frame; MAX_DEPTH + 1],
+            depth: 0,
+            counts,
+            limits,
+            strict: strictness == Strictness::Exact,
+        };
+        scan.run()?;
+        counts = scan.counts;
     }
-    .run()
+    Ok(())
 }
 
 /// The error of a count above its limit.

@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::{Tensor, check_count};
 use crate::buffer::{Buffer, typed_mut};
+use crate::coded::Coded;
 use crate::storage::{Storage, Strings, unique};
-use crate::{DataType, Element, IntoShape, MemoryBudget, Shape, TensorError};
+use crate::{CodedElements, DataType, Element, IntoShape, MemoryBudget, Shape, TensorError};
 
 impl Tensor {
     /// Charges allocations of this tensor from now on to `budget`; what it has stays where it was charged.
@@ -37,17 +38,52 @@ impl Tensor {
             return Ok(&mut []);
         }
         if !self.owns_bytes() {
-            let size = numel * size_of::<T>();
-            let mut own = Buffer::zeroed(size, self.budget.as_ref())?;
-            if let Some(bytes) = self.storage.as_deref().and_then(Storage::bytes) {
-                own.bytes_mut()[..size].copy_from_slice(&bytes[..size]);
-            }
+            let own = self.own_copy(numel * size_of::<T>())?;
             self.storage = Some(Arc::new(Storage::Owned(own)));
         }
         match self.storage.as_mut().and_then(unique) {
             Some(Storage::Owned(buffer)) => Ok(typed_mut(buffer.bytes_mut(), numel)),
             _ => Err(TensorError::StringsHaveNoBytes),
         }
+    }
+
+    /// A buffer of this tensor's own with the first `size` bytes of its elements.
+    fn own_copy(&mut self, size: usize) -> Result<Buffer, TensorError> {
+        if let Some(Storage::Coded(coded)) = self.storage.as_mut().and_then(unique)
+            && let Some(floats) = coded.take_floats()
+        {
+            return Ok(floats);
+        }
+        match self.storage.as_deref() {
+            Some(Storage::Coded(coded)) if !coded.is_expanded() => coded.expanded(self.budget.as_ref()),
+            storage => {
+                let mut own = Buffer::zeroed(size, self.budget.as_ref())?;
+                if let Some(bytes) = storage.map(Storage::bytes).transpose()?.flatten() {
+                    own.bytes_mut()[..size].copy_from_slice(&bytes[..size]);
+                }
+                Ok(own)
+            }
+        }
+    }
+
+    /// Makes this a float tensor of this shape whose elements are made from `elements` when they are first read, once
+    /// for all tensors that share the storage. The memory that they take then is charged to the budget that this
+    /// tensor has now.
+    ///
+    /// A write makes a plain tensor of it. Readers that know `C` get at it with [`Tensor::coded`].
+    ///
+    /// # Errors
+    /// When the dimensions are no shape; the tensor is then left as it was.
+    pub fn set_coded<C: CodedElements>(
+        &mut self,
+        shape: impl IntoShape,
+        elements: C,
+    ) -> Result<(), TensorError> {
+        self.shape = shape.into_shape()?;
+        let coded = Coded::new(Box::new(elements), self.numel(), self.budget.clone());
+        self.data_type = Some(DataType::Float);
+        self.storage = Some(Arc::new(Storage::Coded(coded)));
+        Ok(())
     }
 
     /// Gives the tensor this shape and type and returns its elements for overwriting; what they hold is
@@ -213,14 +249,16 @@ impl Tensor {
     }
 
     /// Makes this tensor equal to `source` but for its shape, without a copy where that is for good: storage
-    /// that `source` shares already, or does not own, is shared. Storage of its own is copied, so that both
+    /// that `source` shares already, does not own, or keeps coded, is shared. Storage of its own is copied, so that both
     /// can be written again and again without an allocation.
     ///
     /// # Errors
     /// As [`Tensor::copy_reshaped`].
     pub fn assign_reshaped(&mut self, source: &Tensor, shape: &Shape) -> Result<(), TensorError> {
         let shared = match &source.storage {
-            Some(storage) => Arc::strong_count(storage) > 1 || matches!(**storage, Storage::Foreign(_)),
+            Some(storage) => {
+                Arc::strong_count(storage) > 1 || matches!(**storage, Storage::Foreign(_) | Storage::Coded(_))
+            }
             None => false,
         };
         if shared { self.share_reshaped(source, shape) } else { self.copy_reshaped(source, shape) }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use caffe2::{Tensor, Workspace, files};
+use caffe2::{NetDef, Tensor, Workspace, files};
 use image::{RgbImage, imageops};
 
 use crate::boxes::{Face, SIDE, faces};
@@ -18,23 +18,33 @@ impl Detector {
     /// Loads `init_net.pb` and `predict_net.pb` of a folder. The weights are bytes there; the init net makes
     /// floats of them.
     pub(crate) fn load(folder: &Path) -> Result<Detector, Box<dyn Error>> {
+        let [init, net] = ["init_net.pb", "predict_net.pb"].map(|file| files::read_net(folder.join(file)));
+        Detector::new(&init?, &net?)
+    }
+
+    /// A detector of these two nets.
+    pub(crate) fn new(init: &NetDef, net: &NetDef) -> Result<Detector, Box<dyn Error>> {
         let mut workspace = Workspace::new();
-        workspace.run_net_once(&files::read_net(folder.join("init_net.pb"))?)?;
+        workspace.run_net_once(init)?;
         let side = SIDE as usize;
         workspace.feed("data", Tensor::zeros::<f32>([1, 3, side, side])?);
-        let net = files::read_net(folder.join("predict_net.pb"))?;
-        let net = workspace.create_net(&net)?.info().name().to_owned();
+        let net = workspace.create_net(net)?.info().name().to_owned();
         Ok(Detector { workspace, net })
     }
 
     /// Finds the faces in a picture, surest first, in its pixels.
     pub(crate) fn detect(&mut self, picture: &RgbImage) -> Result<Vec<Face>, Box<dyn Error>> {
         let longer = picture.width().max(picture.height());
-        self.workspace.feed("data", input(picture)?);
-        self.workspace.run_net(&self.net)?;
-        let grid = self.workspace.fetch("grid")?;
+        let grid = self.grid(picture)?;
         let factor = longer as f32 / SIDE as f32;
         Ok(faces(grid.as_slice()?).into_iter().map(|face| face.scaled(factor)).collect())
+    }
+
+    /// What the net computes of a picture.
+    pub(crate) fn grid(&mut self, picture: &RgbImage) -> Result<Tensor, Box<dyn Error>> {
+        self.workspace.feed("data", input(picture)?);
+        self.workspace.run_net(&self.net)?;
+        Ok(self.workspace.fetch("grid")?)
     }
 }
 

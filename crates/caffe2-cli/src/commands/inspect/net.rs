@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{InspectArgs, Report, bytes};
 use crate::model::{Model, Parameters};
-use crate::style::{BOLD, Side, WRONG, paint, table};
+use crate::style::{BOLD, WRONG, paint};
+use crate::table::{Align, indented};
 use crate::units::{compact, grouped};
 
 /// All about a net.
@@ -56,13 +57,13 @@ fn overview(model: &Model, summary: &NetSummary, before: &Before) -> String {
     text += &inputs(summary, unknown_parameters);
     text += &head("Outputs");
     let rows: Vec<_> = summary.outputs.iter().map(|(name, info)| vec![name.clone(), words(info)]).collect();
-    text += &shortened(&rows, &[Side::Left, Side::Left]);
+    text += &shortened(&rows, &[Align::Left, Align::Left]);
     if !summary.parameters.is_empty() {
         text += &parameters(summary, before);
     } else if !before.stored.is_empty() {
         let rows: Vec<_> = before.stored.iter().map(stored).collect();
         text += &head("Values");
-        text += &table(&[Side::Left, Side::Right, Side::Left], &rows);
+        text += &indented(&[Align::Left, Align::Right, Align::Left], &rows);
     }
     text += &work(model, summary);
     text += &head("Operators");
@@ -97,7 +98,7 @@ fn inputs(summary: &NetSummary, unknown_parameters: bool) -> String {
             vec![input.name.clone(), words(&input.info), guess]
         })
         .collect();
-    text += &shortened(&rows, &[Side::Left, Side::Left, Side::Left]);
+    text += &shortened(&rows, &[Align::Left, Align::Left, Align::Left]);
     text
 }
 
@@ -132,7 +133,7 @@ fn parameters(summary: &NetSummary, before: &Before) -> String {
         format!("{}, {} values", count(blobs, "blob"), grouped(values)),
     ];
     let rows: Vec<_> = [in_memory].into_iter().chain(before.stored.iter().map(stored)).collect();
-    text += &table(&[Side::Left, Side::Right, Side::Left], &rows);
+    text += &indented(&[Align::Left, Align::Right, Align::Left], &rows);
     text
 }
 
@@ -174,14 +175,14 @@ fn work(model: &Model, summary: &NetSummary) -> String {
             "if all are kept, as a workspace does".to_owned(),
         ]);
     }
-    text += &table(&[Side::Left, Side::Right, Side::Left], &rows);
+    text += &indented(&[Align::Left, Align::Right, Align::Left], &rows);
     text
 }
 
 /// A table with the first rows of many.
-fn shortened(rows: &[Vec<String>], sides: &[Side]) -> String {
+fn shortened(rows: &[Vec<String>], sides: &[Align]) -> String {
     const MOST: usize = 12;
-    let mut text = table(sides, &rows[..rows.len().min(MOST)]);
+    let mut text = indented(sides, &rows[..rows.len().min(MOST)]);
     if rows.len() > MOST {
         text += &format!("  and {} more; --blobs lists all\n", rows.len() - MOST);
     }
@@ -217,7 +218,7 @@ fn operators(model: &Model, summary: &NetSummary) -> String {
             vec![format!("#{position}"), op.r#type().to_owned(), output, shape, macs]
         });
     let rows: Vec<_> = [titles].into_iter().chain(rows).collect();
-    text += &table(&[Side::Right, Side::Left, Side::Left, Side::Left, Side::Right], &rows);
+    text += &indented(&[Align::Right, Align::Left, Align::Left, Align::Left, Align::Right], &rows);
     text
 }
 
@@ -259,7 +260,7 @@ fn blobs(model: &Model, summary: &NetSummary) -> String {
     };
     let titles = ["name", "shape", "bytes", ""].map(str::to_owned).to_vec();
     let rows: Vec<_> = [titles].into_iter().chain(names(model).into_iter().map(row)).collect();
-    text += &table(&[Side::Left, Side::Left, Side::Right, Side::Left], &rows);
+    text += &indented(&[Align::Left, Align::Left, Align::Right, Align::Left], &rows);
     text
 }
 

@@ -6,7 +6,7 @@ use caffe2::{Blob, Tensor};
 use serde_json::json;
 
 use super::{Report, bytes};
-use crate::style::{Side, table};
+use crate::table::{Align, indented};
 use crate::units::grouped;
 
 /// Names, types and shapes.
@@ -25,7 +25,7 @@ pub(super) fn report(blobs: impl IntoIterator<Item = (String, Blob)>) -> Report 
     }
     let count = rows.len();
     let plural = if count == 1 { "blob" } else { "blobs" };
-    let mut text = table(&[Side::Left, Side::Left, Side::Left, Side::Right], &rows);
+    let mut text = indented(&[Align::Left, Align::Left, Align::Left, Align::Right], &rows);
     let elements = grouped(usize::try_from(elements).unwrap_or(usize::MAX));
     text += &format!("{count} {plural}, {elements} elements, {}\n", bytes(total));
     Report { text, json: json!({ "blobs": entries }) }

@@ -7,13 +7,13 @@ use caffe2::{NetDef, Tensor, Workspace, files};
 
 use super::plan::Plan;
 use super::summary;
-use crate::model::{Model, Parameters};
 use crate::progress::Progress;
 use crate::stdout;
 
 /// Runs the nets, and shows or writes what was asked for.
 pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
-    let Plan { model, feeds, fetch, output, threads, memory_limit, time_limit, folder, json } = plan;
+    let Plan { mut net, source, feeds, fetch, output, threads, memory_limit, .. } = plan;
+    let (time_limit, expand_weights) = (plan.time_limit, plan.expand_weights);
     let mut workspace = Workspace::new();
     if let Some(threads) = threads {
         workspace.set_threads(threads);
@@ -22,22 +22,22 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     if let Some(observer) = progress.observer() {
         workspace.observe_new_nets(observer);
     }
-    if let Some(folder) = folder {
+    if let Some(folder) = plan.folder {
         workspace.allow_files(folder);
     }
     workspace.set_time_limit(time_limit);
     let began = Instant::now();
-    prepare(&mut workspace, &model, &progress)?;
+    source.prepare(&mut workspace, &mut net, !expand_weights, &progress)?;
     workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
     for (name, tensor) in feeds {
         workspace.feed(&name, tensor);
     }
-    progress.net("running the net", &model.net);
-    run(&mut workspace, &model.net)?;
+    progress.net("running the net", &net);
+    run(&mut workspace, &net)?;
     match output {
         None => {
             progress.finish();
-            show(&workspace, &fetch, json)
+            show(&workspace, &fetch, plan.json)
         }
         Some(path) => {
             progress.phase(&format!("writing {}", path.display()));
@@ -58,22 +58,6 @@ fn remaining(limit: usize, feeds: &[(String, Tensor)]) -> Result<usize> {
     limit
         .checked_sub(fed)
         .ok_or_else(|| anyhow!("the feeds take {fed} bytes, and --memory-limit allows {limit}; raise it"))
-}
-
-/// Makes the parameters.
-pub(crate) fn prepare(workspace: &mut Workspace, model: &Model, progress: &Progress) -> Result<()> {
-    match &model.before {
-        Parameters::Unknown => {}
-        Parameters::Init { net, .. } => {
-            progress.net("running the init net", net);
-            workspace.run_net_once(net)?;
-        }
-        Parameters::Predictor(file) => {
-            progress.phase("loading the parameters");
-            file.load_into(workspace)?;
-        }
-    }
-    Ok(())
 }
 
 fn run(workspace: &mut Workspace, net: &NetDef) -> Result<()> {

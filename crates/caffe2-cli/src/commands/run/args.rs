@@ -57,6 +57,12 @@ pub(crate) struct RunArgs {
     /// Their paths are relative to it, and cannot leave it.
     #[arg(long, value_name = "DIR")]
     pub(super) allow_io: Option<PathBuf>,
+    /// Read the init net instead of mapping its file into memory
+    ///
+    /// A mapped file must not be changed or cut while the program runs. Short files, and those that are not on a local
+    /// disk, are read anyway.
+    #[arg(long)]
+    pub(super) no_mmap: bool,
 
     /// Threads that operators may use [default: all processors]
     ///
@@ -68,11 +74,38 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", default_value = crate::units::DEFAULT_LIMIT)]
     pub(super) memory_limit: ByteSize,
 
+    /// Make floats of weights that are stored as bytes before the net runs
+    ///
+    /// By default FC, FCTransposed, MatMul and Conv multiply by the bytes, which takes a quarter of the memory. Results
+    /// may differ in rounding.
+    #[arg(long)]
+    pub(super) expand_weights: bool,
+
     /// Seconds that the nets may run, such as 30 or 0.5 [default: as long as it takes]
     ///
     /// Looked at between operators; one that has begun is not interrupted.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(super) time_limit: Option<Duration>,
+}
+
+impl RunArgs {
+    /// What runs a net of files on feeds, all else as it is by default.
+    pub(in crate::commands) fn of_files(net: PathBuf, init: PathBuf, feeds: Vec<FeedArg>) -> RunArgs {
+        RunArgs {
+            net,
+            init: Some(init),
+            feeds,
+            fetch: Vec::new(),
+            output: None,
+            json: false,
+            allow_io: None,
+            no_mmap: false,
+            expand_weights: false,
+            threads: None,
+            memory_limit: ByteSize(caffe2::operator::DEFAULT_MEMORY_LIMIT),
+            time_limit: None,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -5,43 +5,47 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use caffe2::files::{Limits, NamedTensors};
-use caffe2::operator::Folder;
-use caffe2::{ErrorKind, OpRegistry, Workspace, outputs_of};
+use caffe2::files::{Limits, Mapping, NamedTensors};
+use caffe2::operator::{Folder, check_definition};
+use caffe2::{EncodedNet, ErrorKind, NetDef, NetFacts, OpRegistry};
 
 use super::args::RunArgs;
-use super::net_facts::NetFacts;
 use crate::feeds::read_feeds;
-use crate::model::{Model, Parameters};
+use crate::model::{self, Source};
 use crate::names::nearest;
 use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) model: Model,
-    pub(super) feeds: NamedTensors,
-    pub(super) fetch: Vec<String>,
+pub(in crate::commands) struct Plan {
+    pub(super) net: NetDef,
+    pub(super) source: Source,
+    pub(in crate::commands) feeds: NamedTensors,
+    pub(in crate::commands) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
     pub(super) threads: Option<usize>,
     pub(super) memory_limit: usize,
     pub(super) time_limit: Option<Duration>,
     pub(super) folder: Option<Folder>,
     pub(super) json: bool,
+    /// Whether weights stored as bytes are made floats before the net runs.
+    pub(super) expand_weights: bool,
 }
 
 impl Plan {
-    pub(super) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
+    pub(in crate::commands) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
         if let Some(output) = &args.output {
             check_folder(output)?;
         }
         let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
         let folder = args.allow_io.as_deref().map(allowed_folder).transpose()?;
-        let model = Model::read(&args.net, args.init.as_deref(), &limits, progress)?;
-        check_operator_types(&model)?;
+        let mapping = if args.no_mmap { Mapping::Never } else { Mapping::LocalFiles };
+        let (net, source) = model::open(&args.net, args.init.as_deref(), &limits, mapping, progress)?;
+        check_operator_types(args, source.init().map(EncodedNet::outline), &net)?;
         let feeds = read_feeds(&args.feeds, &limits, progress)?;
         let mut plan = Plan {
-            model,
+            net,
+            source,
             feeds,
             fetch: args.fetch.clone(),
             output: args.output.clone(),
@@ -50,15 +54,16 @@ impl Plan {
             time_limit: args.time_limit,
             folder,
             json: args.json,
+            expand_weights: args.expand_weights,
         };
-        plan.check_inputs()?;
+        plan.check_inputs(args.init.as_deref())?;
         plan.choose_outputs()?;
         Ok(plan)
     }
 
     /// Tells of what is odd and no mistake by itself.
-    pub(super) fn warn(&self) {
-        let facts = NetFacts::new(&self.model.net);
+    pub(in crate::commands) fn warn(&self) {
+        let facts = NetFacts::new(&self.net);
         for (name, _) in &self.feeds {
             if facts.reads(name) || self.fetch.contains(name) {
                 continue;
@@ -67,9 +72,8 @@ impl Plan {
             let hint = if near.is_empty() { String::new() } else { format!("; it reads {near}") };
             tracing::warn!("`{name}` is fed, but the net does not read it{hint}");
         }
-        let Some((_, init)) = self.model.init() else { return };
-        for name in caffe2::placeholders(init, &self.model.net) {
-            if !self.feeds.iter().any(|(fed, _)| fed == name) && init.op.len() > 1 {
+        for name in self.source.placeholders(&self.net) {
+            if !self.feeds.iter().any(|(fed, _)| *fed == name) {
                 tracing::warn!(
                     "`{name}` is not fed: the net runs on the zeros that the init net makes of it"
                 );
@@ -78,9 +82,9 @@ impl Plan {
     }
 
     /// Refuses a net with inputs that nobody provides.
-    fn check_inputs(&self) -> Result<()> {
+    fn check_inputs(&self, init_path: Option<&Path>) -> Result<()> {
         let made: HashSet<&str> = self.made_before().collect();
-        let facts = NetFacts::new(&self.model.net);
+        let facts = NetFacts::new(&self.net);
         let missing: Vec<_> = facts.inputs().filter(|(name, _)| !made.contains(name)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -93,10 +97,10 @@ impl Plan {
                 format!("\n  `{name}`, first read by {reader}{hint}")
             })
             .collect();
-        let init = match &self.model.before {
-            Parameters::Init { path, .. } => format!(", nor made by the init net {}", path.display()),
-            Parameters::Predictor(_) => ", nor parameters of the predictor file".into(),
-            Parameters::Unknown => ", and there is no init net (--init INIT) that could make them".into(),
+        let init = match (init_path, &self.source) {
+            (Some(path), _) => format!(", nor made by the init net {}", path.display()),
+            (None, Source::Predictor(_)) => ", nor parameters of the predictor file".into(),
+            (None, _) => ", and there is no init net (--init INIT) that could make them".into(),
         };
         bail!(
             "the net reads blobs that are not fed{init}:{}\nfeed them with --feed FILE (.npz, TensorProtos .pb) \
@@ -107,9 +111,10 @@ impl Plan {
 
     /// Blobs that are there when the net starts.
     fn made_before(&self) -> impl Iterator<Item = &str> {
-        let by_init = self.model.init().into_iter().flat_map(|(_, init)| &init.op).flat_map(|op| &op.output);
-        let stored = match &self.model.before {
-            Parameters::Predictor(file) => file.parameters(),
+        let by_init = self.source.init().into_iter().flat_map(|init| &init.outline().op);
+        let by_init = by_init.flat_map(|op| &op.output);
+        let stored = match &self.source {
+            Source::Predictor(file) => file.parameters(),
             _ => &[],
         };
         by_init.chain(stored).chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
@@ -117,9 +122,9 @@ impl Plan {
 
     /// Settles what to fetch; refuses what nobody makes.
     fn choose_outputs(&mut self) -> Result<()> {
-        let facts = NetFacts::new(&self.model.net);
+        let facts = NetFacts::new(&self.net);
         if self.fetch.is_empty() {
-            self.fetch = outputs_of(&self.model.net);
+            self.fetch = facts.outputs();
             return Ok(());
         }
         let known: Vec<&str> = facts.blobs().chain(self.made_before()).collect();
@@ -136,7 +141,7 @@ impl Plan {
         }
         bail!(
             "there are no such blobs to fetch:{lines}\nthe outputs of the net are {}",
-            quoted(outputs_of(&self.model.net).iter().map(String::as_str).collect())
+            quoted(facts.outputs().iter().map(String::as_str).collect())
         )
     }
 
@@ -148,7 +153,7 @@ impl Plan {
         if self.feeds.iter().any(|(name, _)| name == blob) {
             return "which is fed".into();
         }
-        match self.model.init().and_then(|(_, init)| NetFacts::new(init).writer(blob)) {
+        match self.source.init().and_then(|init| NetFacts::new(init.outline()).writer(blob)) {
             Some(writer) => format!("written by {writer} of the init net"),
             None => "which the net reads".into(),
         }
@@ -160,7 +165,7 @@ fn quoted(names: Vec<&str>) -> String {
 }
 
 /// Looks at the folder of the output before long work is done for it.
-fn check_folder(output: &Path) -> Result<()> {
+pub(in crate::commands) fn check_folder(output: &Path) -> Result<()> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!(
@@ -172,26 +177,33 @@ fn check_folder(output: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Reads a net, and gives it a name if it has none.
+pub(in crate::commands) fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
+    progress.phase(&format!("reading {}", path.display()));
+    model::read_net(path, limits)
+}
+
 /// The folder that operators may use files in.
 pub(crate) fn allowed_folder(path: &Path) -> Result<Folder> {
     Folder::new(path).map_err(|e| anyhow!("--allow-io {}: {e}", path.display()))
 }
 
 /// Refuses nets with operator types that are not there, all at once.
-fn check_operator_types(model: &Model) -> Result<()> {
+fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> Result<()> {
     let registry = OpRegistry::linked()?;
+    let nets = [(args.init.as_deref(), init), (Some(args.net.as_path()), Some(net))];
     let mut problems = Vec::new();
-    for (path, net) in model.init().into_iter().chain([(model.path.as_path(), &model.net)]) {
+    for (path, net) in nets {
+        let (Some(path), Some(net)) = (path, net) else { continue };
         if net.op.iter().all(|op| registry.schema(op.r#type()).is_some()) {
             continue;
         }
-        // Building the net lists all that is missing, and stops before anything is made.
-        match Workspace::new().create_net(net) {
+        match check_definition(net, &registry) {
             Err(error) if error.kind() == ErrorKind::NotRegistered => {
                 problems.push(format!("{}: {error}", path.display()));
             }
             Err(error) => bail!("{}: {error}", path.display()),
-            Ok(_) => {}
+            Ok(()) => {}
         }
     }
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }

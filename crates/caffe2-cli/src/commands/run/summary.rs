@@ -19,7 +19,11 @@ const LONGEST: usize = 60;
 
 /// Writes name, type and shape of a blob, and what can be said of its content in a few lines.
 pub(super) fn write(out: &mut impl Write, name: &str, blob: &Blob) -> io::Result<()> {
-    let Some(tensor) = blob.as_tensor() else {
+    if let Some(int8) = blob.as_int8() {
+        writeln!(out, "{name}: 8-bit tensor, scale {}, zero point {}", int8.scale, int8.zero_point)?;
+    }
+    let values = blob.as_tensor().or_else(|| blob.as_int8().map(|int8| &int8.values));
+    let Some(tensor) = values else {
         return writeln!(out, "{name}: {}", blob.type_name());
     };
     let Some(data_type) = tensor.data_type() else {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use caffe2_operator::{Blob, BlobInfos, OpRegistry, Shape, TensorInfo, Workspace, infer_net};
 use caffe2_proto::{BlobsMap, Caffe2Message as _, MetaNetDef, NetDef, NetsMap, OperatorDef, PredictorConsts};
 
+use crate::NetFacts;
 use crate::files::{FileError, FileErrorKind, Limits, minidb};
-use crate::inspect::read_before_written;
 use crate::parameters::placeholders;
 
 /// What a predictor file is made of.
@@ -56,7 +56,7 @@ impl PredictorExport {
         let registry = OpRegistry::linked().map_err(|e| FileError::new(FileErrorKind::Net, e.to_string()))?;
         let _ = infer_net(&registry, predict, &mut known);
         let shape = |name: &String| (name.clone(), known.get(name).and_then(|info| info.shape.clone()));
-        let outputs = crate::outputs_of(predict).iter().map(shape).collect();
+        let outputs = NetFacts::new(predict).outputs().iter().map(shape).collect();
         Ok(PredictorExport { predict_net: predict.clone(), parameters, inputs, outputs })
     }
 
@@ -122,7 +122,7 @@ fn zeros(name: &str, shape: Option<&Shape>) -> OperatorDef {
 
 /// The blobs that must be there before a net runs: its external inputs first, in their order.
 fn inputs_in_order(net: &NetDef) -> Vec<&str> {
-    let read = read_before_written(net);
+    let read: Vec<&str> = NetFacts::new(net).inputs().map(|(name, _)| name).collect();
     let mut seen = HashSet::new();
     let declared = net.external_input.iter().map(String::as_str).filter(|name| read.contains(name));
     declared.chain(read.iter().copied()).filter(|name| seen.insert(*name)).collect()

@@ -1,0 +1,166 @@
+//! Running an init net as it is decoded.
+
+use caffe2_proto::{EncodedNet, EncodedOperator, ProtoError};
+use smallvec::SmallVec;
+use tracing::subscriber::{NoSubscriber, with_default};
+
+use super::{Transaction, Workspace, ancestors};
+use crate::access::BlobAccess;
+use crate::error::{Error, ErrorKind, OpLabel};
+use crate::net::{
+    NetInfo, OpInfo, build_operator, check_definition, describe_op_failure, is_watched, make_blobs,
+    run_watched, unwritten_inputs,
+};
+use crate::registry::OpRegistry;
+
+impl Workspace {
+    /// Runs a net whose operators are decoded one at a time: each is made, run and dropped before the next, so that the
+    /// parameters in the definition of an init net are in memory once, as blobs. What bytes become shares the memory of
+    /// the input.
+    ///
+    /// Results and errors are those of [`Workspace::run_net_once`] with the whole net. In particular everything that can
+    /// be wrong with the definition is found before the first operator runs: every operator is made twice.
+    /// [`EncodedNet::retain_mut`] can change the operators before. What long lists of numbers
+    /// ([`OpSchema::reads_long_list`](crate::OpSchema::reads_long_list)) become is charged to the memory limit.
+    ///
+    /// ```
+    /// # use caffe2_operator::{ArgError, Args, OpError, OpIo, OpSchema, Operator, OperatorType, register_cpu_operator};
+    /// use caffe2_operator::Workspace;
+    /// use caffe2_operator::proto::{Caffe2Message, EncodedNet, NetDef, OperatorDef, WireLimits};
+    /// # struct OneOp;
+    /// # impl OperatorType for OneOp {
+    /// #     const TYPE: &'static str = "One";
+    /// #     fn schema() -> OpSchema { OpSchema::new(Self::TYPE).inputs(0).outputs(1) }
+    /// #     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> { Ok(OneOp) }
+    /// # }
+    /// # impl Operator for OneOp {
+    /// #     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
+    /// #         io.output_slice::<f32>(0, [1])?[0] = 1.0;
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # register_cpu_operator!(OneOp);
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = NetDef::new("init").op(OperatorDef::new("One").output("w")).to_binary();
+    /// let mut workspace = Workspace::new();
+    /// workspace.run_init_net(EncodedNet::from_bytes(file, &WireLimits::default())?)?;
+    /// assert_eq!(workspace.fetch("w")?.as_slice::<f32>()?, [1.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Workspace::run_net_once`]; when an operator was taken from `net` before, or its file is mapped into memory and
+    /// somebody has changed it.
+    pub fn run_init_net(&mut self, mut net: EncodedNet) -> Result<(), Error> {
+        let registry = self.registry()?;
+        check_definition(net.outline(), &registry)?;
+        let (info, held) = self.rehearse(&net, &registry)?;
+        self.run.stop.begin();
+        let result = self.run_decoding(&mut net, &info, &registry);
+        for at in held {
+            self.table.release(at);
+        }
+        result
+    }
+
+    /// Makes the blobs, and every operator once to see whether it can be made. On behalf of all of them it holds the
+    /// blobs that it returns.
+    fn rehearse(&mut self, net: &EncodedNet, registry: &OpRegistry) -> Result<(NetInfo, Vec<u32>), Error> {
+        let outline = net.outline();
+        let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
+        make_blobs(outline, registry, &mut blobs)?;
+        let mut held = Vec::new();
+        let mut ops = Vec::with_capacity(net.len());
+        for (position, def) in outline.op.iter().enumerate() {
+            let built = decoded(net.operator(position), registry).and_then(|op| {
+                let device = outline.device_option.as_ref();
+                build_operator(op.def(), Some(&op), device, registry, &mut blobs, position)
+            });
+            let label = || OpLabel::new(Some(position), def);
+            let (mut node, info) = built.map_err(|e| e.of_op(label()).of_net(outline.name()))?;
+            held.extend(node.own_slots());
+            ops.push(info);
+        }
+        blobs.commit(&held);
+        Ok((NetInfo::new(outline, ops), held))
+    }
+
+    fn run_decoding(
+        &mut self,
+        net: &mut EncodedNet,
+        info: &NetInfo,
+        registry: &OpRegistry,
+    ) -> Result<(), Error> {
+        self.run.stop.check().map_err(|stopped| Error::from(stopped).of_net(info.name()))?;
+        let observers = self.observers.0.clone();
+        let mut run = |op: &OpInfo| {
+            let result = self.decode_and_run(net, info, op, registry);
+            result.map_err(|e| e.of_op(op.label()).of_net(info.name()))
+        };
+        if !is_watched(&observers) {
+            return info.ops().iter().try_for_each(run);
+        }
+        match run_watched(info, &observers, &mut run) {
+            None => Ok(()),
+            Some((_, error)) => Err(error),
+        }
+    }
+
+    fn decode_and_run(
+        &mut self,
+        net: &mut EncodedNet,
+        info: &NetInfo,
+        op: &OpInfo,
+        registry: &OpRegistry,
+    ) -> Result<(), Error> {
+        let encoded = decoded(net.take(op.position()), registry)?;
+        let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
+        let device = net.outline().device_option.as_ref();
+        let build =
+            || build_operator(encoded.def(), Some(&encoded), device, registry, &mut blobs, op.position());
+        // Whatever it warns of, it did when it was made the first time.
+        let (mut node, _) = with_default(NoSubscriber::default(), build)?;
+        drop(encoded);
+        let held: SmallVec<[u32; 8]> = node.own_slots();
+        blobs.commit(&held);
+        let result = {
+            let ancestors = ancestors(self.parent.as_deref());
+            let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
+            node.run(&mut access, &self.run).map_err(|cause| {
+                (cause.is_unwritten_input(), describe_op_failure(op, &node.wiring, cause, &mut access))
+            })
+        };
+        for at in held {
+            self.table.release(at);
+        }
+        result.map_err(|(unwritten, error)| {
+            let holds = |position: usize, input: usize| {
+                let name = &info.ops()[position].inputs()[input];
+                self.blob(name).is_some_and(|blob| blob.is_written())
+            };
+            if unwritten { error.detail(unwritten_inputs(info, holds)) } else { error }
+        })
+    }
+}
+
+/// The operator as it can be made: with all lists in its definition, unless it reads them itself.
+fn decoded(
+    operator: Result<EncodedOperator, ProtoError>,
+    registry: &OpRegistry,
+) -> Result<EncodedOperator, Error> {
+    let changed = |error: ProtoError| Error::new(ErrorKind::Definition, error.to_string());
+    let operator = operator.map_err(changed)?;
+    let reads_itself = |name: &str| match registry.schema(operator.def().r#type()) {
+        Some(schema) => schema.has_long_list(name) || schema.arg_spec(name).is_none(),
+        None => true,
+    };
+    if operator.encoded_arguments().all(reads_itself) {
+        return Ok(operator);
+    }
+    operator.into_def().map(EncodedOperator::from).map_err(changed)
+}
+
+#[cfg(test)]
+mod tests;

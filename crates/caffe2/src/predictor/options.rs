@@ -1,0 +1,223 @@
+//! Loading a model.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use caffe2_operator::{Observer, OpRegistry, Workspace, check_definition};
+use caffe2_proto::{EncodedNet, NetDef};
+
+use super::{KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
+use crate::NetFacts;
+use crate::files::{Limits, Mapping};
+
+/// How a model is loaded, and what it may take.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use caffe2::PredictorOptions;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let predictor = PredictorOptions::new()
+///     .threads(1)
+///     .memory_limit(2 << 30)
+///     .time_limit(Duration::from_secs(10))
+///     .load("init_net.pb", "predict_net.pb")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct PredictorOptions {
+    parent: Option<Arc<Workspace>>,
+    registry: Option<Arc<OpRegistry>>,
+    threads: Option<usize>,
+    memory_limit: Option<usize>,
+    time_limit: Option<Duration>,
+    limits: Limits,
+    mapping: Mapping,
+    keep_all_blobs: bool,
+    passes: Vec<Arc<dyn Pass>>,
+    left_out: Vec<String>,
+    observers: Vec<Arc<dyn Observer>>,
+}
+
+impl PredictorOptions {
+    /// The defaults: all threads that the process may use, the memory limit of a new [`Workspace`], no time limit, local
+    /// files mapped into memory.
+    pub fn new() -> PredictorOptions {
+        PredictorOptions::default()
+    }
+
+    /// How many threads operators may use; with 1 none is ever started. Results do not depend on it.
+    pub fn threads(self, threads: usize) -> PredictorOptions {
+        PredictorOptions { threads: Some(threads), ..self }
+    }
+
+    /// How many bytes operators may allocate for blobs: weights, and the activations of all callers together.
+    pub fn memory_limit(self, bytes: usize) -> PredictorOptions {
+        PredictorOptions { memory_limit: Some(bytes), ..self }
+    }
+
+    /// How long the init net may take, and each run of the predict net. Looked at between operators.
+    pub fn time_limit(self, limit: Duration) -> PredictorOptions {
+        PredictorOptions { time_limit: Some(limit), ..self }
+    }
+
+    /// How much the files may ask for.
+    pub fn limits(self, limits: Limits) -> PredictorOptions {
+        PredictorOptions { limits, ..self }
+    }
+
+    /// Whether the file of the init net may be mapped into memory.
+    pub fn mapping(self, mapping: Mapping) -> PredictorOptions {
+        PredictorOptions { mapping, ..self }
+    }
+
+    /// A workspace whose blobs the nets can read, such as weights that several models share. It is never written; its
+    /// registry and limits hold where no others are set.
+    pub fn parent(self, parent: Arc<Workspace>) -> PredictorOptions {
+        PredictorOptions { parent: Some(parent), ..self }
+    }
+
+    /// The operators that nets may use, in place of those linked into the program. A [parent](PredictorOptions::parent)
+    /// has its own.
+    pub fn registry(self, registry: Arc<OpRegistry>) -> PredictorOptions {
+        PredictorOptions { registry: Some(registry), ..self }
+    }
+
+    /// Keeps all blobs that the init net makes. By default those that the predict net neither reads nor gives, such as
+    /// codes that were made into floats, go once it has run.
+    pub fn keep_all_blobs(self) -> PredictorOptions {
+        PredictorOptions { keep_all_blobs: true, ..self }
+    }
+
+    /// Adds a pass, to be applied after those that are there: [`KeepCodes`] is from the start.
+    pub fn pass(mut self, pass: impl Pass) -> PredictorOptions {
+        self.passes.push(Arc::new(pass));
+        self
+    }
+
+    /// Leaves out the pass of this name.
+    pub fn without_pass(mut self, name: impl Into<String>) -> PredictorOptions {
+        self.left_out.push(name.into());
+        self
+    }
+
+    /// Has `observer` watch the init net and every run of the predict net.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> PredictorOptions {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Loads the model of these two files.
+    ///
+    /// # Errors
+    /// As [`Predictor::load`].
+    pub fn load(
+        self,
+        init_net: impl AsRef<Path>,
+        predict_net: impl AsRef<Path>,
+    ) -> Result<Predictor, PredictorError> {
+        let (init_net, predict_net) = (init_net.as_ref(), predict_net.as_ref());
+        // The smaller first: a mistake in it should not wait for the larger.
+        let predict = self.limits.read_net(predict_net)?;
+        let init = self.limits.open_net(init_net, self.mapping)?;
+        self.build_from(init, predict, Some(init_net), Some(predict_net))
+    }
+
+    /// Loads a model from definitions.
+    ///
+    /// # Errors
+    /// As [`Predictor::load`].
+    pub fn build(self, init: EncodedNet, predict: NetDef) -> Result<Predictor, PredictorError> {
+        self.build_from(init, predict, None, None)
+    }
+
+    fn build_from(
+        self,
+        mut init: EncodedNet,
+        mut predict: NetDef,
+        init_path: Option<&Path>,
+        predict_path: Option<&Path>,
+    ) -> Result<Predictor, PredictorError> {
+        let of_init = |error| PredictorError::from(error).in_file(init_path);
+        let of_predict = |error| PredictorError::from(error).in_file(predict_path);
+        let passes = self.chosen_passes()?;
+        predict.name.get_or_insert_with(|| "predict".into());
+        for pass in &passes {
+            pass.before_init(&mut init, &mut predict)?;
+        }
+        let mut workspace = self.workspace();
+        let registry = workspace.registry()?;
+        check_definition(&predict, &registry).map_err(of_predict)?;
+        workspace.run_init_net(init).map_err(of_init)?;
+        for pass in &passes {
+            pass.after_init(&mut workspace, &mut predict)?;
+        }
+        let outputs = NetFacts::new(&predict).outputs();
+        if !self.keep_all_blobs {
+            drop_unread(&mut workspace, &predict, &outputs);
+        }
+        let (inputs, known) = input::find(&predict, &workspace, &registry);
+        let parent = Arc::new(workspace);
+        let observers = self.observers;
+        let model = Arc::new(Model { parent, registry, net: predict, inputs, outputs, known, observers });
+        let predictor = Predictor(Arc::new(Shared { model, idle: Mutex::default() }));
+        // What is wrong with the predict net is to be told now.
+        let first = predictor.session().map_err(|error| error.in_file(predict_path))?;
+        if let Ok(mut idle) = predictor.0.idle.lock() {
+            idle.push(first);
+        }
+        Ok(predictor)
+    }
+
+    fn chosen_passes(&self) -> Result<Vec<Arc<dyn Pass>>, PredictorError> {
+        let mut passes: Vec<Arc<dyn Pass>> = vec![Arc::new(KeepCodes)];
+        passes.extend(self.passes.iter().cloned());
+        let known: Vec<_> = passes.iter().map(|pass| pass.name()).collect();
+        if let Some(name) = self.left_out.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(PredictorError::UnknownPass { name: name.clone(), known });
+        }
+        passes.retain(|pass| !self.left_out.iter().any(|name| name == pass.name()));
+        Ok(passes)
+    }
+
+    fn workspace(&self) -> Workspace {
+        let mut workspace = match (&self.parent, &self.registry) {
+            (Some(parent), _) => Workspace::child(Arc::clone(parent)),
+            (None, Some(registry)) => Workspace::with_registry(Arc::clone(registry)),
+            (None, None) => Workspace::new(),
+        };
+        if let Some(threads) = self.threads {
+            workspace.set_threads(threads);
+        }
+        if let Some(bytes) = self.memory_limit {
+            workspace.set_memory_limit(bytes);
+        }
+        if self.time_limit.is_some() {
+            workspace.set_time_limit(self.time_limit);
+        }
+        for observer in &self.observers {
+            workspace.observe_new_nets(Arc::clone(observer));
+        }
+        workspace
+    }
+}
+
+/// Removes blobs that the net has nothing to do with. One with nets within, which read blobs that it does not list, is
+/// left all.
+fn drop_unread(workspace: &mut Workspace, net: &NetDef, outputs: &[String]) {
+    let has_nets = |argument: &caffe2_proto::Argument| argument.n.is_some() || !argument.nets.is_empty();
+    if net.op.iter().flat_map(|op| &op.arg).any(has_nets) {
+        return;
+    }
+    let facts = NetFacts::new(net);
+    let named: std::collections::HashSet<&str> = facts
+        .blobs()
+        .chain(net.external_input.iter().chain(&net.external_output).chain(outputs).map(String::as_str))
+        .collect();
+    let unread: Vec<_> = workspace.local_blobs().into_iter().filter(|name| !named.contains(name)).collect();
+    for name in unread.into_iter().map(str::to_owned).collect::<Vec<_>>() {
+        workspace.remove_blob(&name);
+    }
+}
