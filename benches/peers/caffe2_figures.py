@@ -138,6 +138,23 @@ def overhead():
     print('run_operator_once: %.2f us\n' % (once * 1e6 / 1000))
 
 
+def products():
+    """The first fully connected layer of VGG, whose weights are floats here."""
+    k, n = 25088, 4096
+    workspace.FeedBlob('w', np.full((n, k), 0.01, np.float32))
+    workspace.FeedBlob('b', np.zeros(n, np.float32))
+    print('FC, weights [%d, %d], ms' % (n, k))
+    for m in (1, 2, 3, 4, 8, 16, 32, 64):
+        workspace.FeedBlob('x', np.full((m, k), 0.5, np.float32))
+        net = core.Net('fc%d' % m)
+        net.FC(['x', 'w', 'b'], ['y'])
+        workspace.CreateNet(net)
+        name = net.Proto().name
+        print('%6d %10.2f' % (m, best(lambda: workspace.RunNet(name)) * 1e3))
+    workspace.ResetWorkspace()
+    print()
+
+
 def detector():
     for name in ('init_net.pb', 'predict_net.pb'):
         net = caffe2_pb2.NetDef()
@@ -155,4 +172,5 @@ if __name__ == '__main__':
     row_dequantization()
     lookups()
     overhead()
+    products()
     detector()

@@ -121,7 +121,7 @@ fn product(
 }
 
 fn codes(count: usize) -> Tensor {
-    let values: Vec<u8> = (0..count).map(|i| (i * 7919 % 65_537 >> 5) as u8).collect();
+    let values: Vec<u8> = (0..count).map(|i| ((i * 7919 % 65_537) >> 5) as u8).collect();
     Tensor::from_slice([count], &values).unwrap()
 }
 

@@ -75,10 +75,13 @@ pub enum Values {
     Long(LongValues),
 }
 
+/// Writes a list to a tensor of a shape.
+type Write = dyn Fn(&mut Tensor, &Shape) -> Result<(), OpError> + Send;
+
 /// A long list of numbers, and how it becomes a tensor.
 pub struct LongValues {
     count: usize,
-    write: Box<dyn Fn(&mut Tensor, &Shape) -> Result<(), OpError> + Send>,
+    write: Box<Write>,
 }
 
 impl LongValues {

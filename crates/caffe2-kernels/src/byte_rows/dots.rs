@@ -1,5 +1,7 @@
 //! Few rows times transposed weights: dot products of rows of floats with rows of bytes.
 #![allow(unsafe_code)]
+// One index goes through several arrays of registers, with constant bounds.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,7 @@
 //! Few rows times weights as they are: sums of rows of bytes.
 #![allow(unsafe_code)]
+// One index goes through several arrays of registers, with constant bounds.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -163,9 +163,8 @@ fn clipped(values: &[f32], form: Form, (min, max): (f32, f32)) -> Option<Line> {
             (moments[0] + 1.0, moments[1] + place, moments[2] + place * place);
     }
     for edge in 1..=bins {
-        for moment in 0..3 {
-            below[edge][moment] += below[edge - 1][moment];
-        }
+        let before = below[edge - 1];
+        below[edge].iter_mut().zip(before).for_each(|(sum, before)| *sum += before);
     }
     let all = below[bins];
     let error = |from: usize, to: usize| {
@@ -240,7 +239,7 @@ fn alternate(
         if gain > 0.0 {
             (line, sums) = (new, new_sums);
         }
-        if !(gain > GAIN) {
+        if gain.is_nan() || gain <= GAIN {
             break;
         }
     }

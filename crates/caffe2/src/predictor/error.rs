@@ -42,9 +42,9 @@ pub enum PredictorError {
         /// The name.
         name: String,
         /// What the net needs.
-        expected: Expectation,
+        expected: Box<Expectation>,
         /// What was given.
-        found: TensorInfo,
+        found: Box<TensorInfo>,
     },
     /// More tensors by position than the net has external inputs.
     #[error("{given} tensors are given, but the net has {inputs} external inputs")]

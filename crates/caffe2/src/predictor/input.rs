@@ -57,7 +57,7 @@ pub(super) fn find(
         match workspace.blob(name).filter(|blob| !blob.is_empty()) {
             Some(blob) => match blob.as_tensor() {
                 Some(tensor) if tensor.data_type().is_none() => missing.push(name),
-                Some(tensor) => drop(known.insert(name.to_owned(), TensorInfo::from(tensor))),
+                Some(tensor) => known.insert(name.to_owned(), TensorInfo::from(tensor)),
                 // A value of another kind, of which nothing is known.
                 None => {}
             },

@@ -57,8 +57,8 @@ impl Session {
         };
         let expected = self.model.inputs[at].expectation();
         if tensor.data_type().is_none() || !expected.takes(tensor.data_type()) {
-            let (name, expected, found) = (name.to_owned(), expected.clone(), TensorInfo::from(&tensor));
-            return Err(PredictorError::WrongInput { name, expected, found });
+            let (expected, found) = (Box::new(expected.clone()), Box::new(TensorInfo::from(&tensor)));
+            return Err(PredictorError::WrongInput { name: name.to_owned(), expected, found });
         }
         let Fed { is_there, info } = &mut self.fed[at];
         *is_there = true;
