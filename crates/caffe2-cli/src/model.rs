@@ -1,6 +1,7 @@
 //! A net and what makes its parameters, from the files of a command line.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use caffe2::files::{FileError, Limits, Mapping, PredictorFile, kind_of};
@@ -162,7 +163,7 @@ impl Model {
     }
 
     /// What is there before the net runs.
-    pub(crate) fn before(&self, registry: &OpRegistry, limits: &Limits) -> Result<Before> {
+    pub(crate) fn before(&self, registry: &Arc<OpRegistry>, limits: &Limits) -> Result<Before> {
         Ok(match &self.before {
             Parameters::Unknown => Before::default(),
             Parameters::Init { net, .. } => Before::init_net(registry, net, &self.net),
@@ -171,7 +172,11 @@ impl Model {
     }
 
     /// What the net is made of, and what was known before.
-    pub(crate) fn summary(&self, registry: &OpRegistry, limits: &Limits) -> Result<(NetSummary, Before)> {
+    pub(crate) fn summary(
+        &self,
+        registry: &Arc<OpRegistry>,
+        limits: &Limits,
+    ) -> Result<(NetSummary, Before)> {
         let before = self.before(registry, limits)?;
         Ok((NetSummary::new(registry, &self.net, &before), before))
     }

@@ -1,15 +1,18 @@
 //! Everything that is wrong with a net, at once.
 
+use std::sync::Arc;
+
 use caffe2_proto::{NetDef, OperatorDef};
+use caffe2_tensor::Tensor;
 use hashbrown::HashSet;
 
+use crate::Args;
 use crate::control::{MAX_NESTING, nested_writes};
 use crate::error::{Error, ErrorKind, OpLabel};
-use crate::infer::{BlobInfos, InferContext, InferredOp, TensorInfo};
+use crate::infer::{BlobInfos, InferredOp, TensorInfo, add_outputs, infer_op, unknown_outputs};
 use crate::net::{argument_error, definition_problems, device_of};
 use crate::op_error::{ArgError, OpError};
 use crate::registry::{CreateError, Created, OpRegistry};
-use crate::{Args, Cost, CostContext};
 
 /// What can be said of a net without running it.
 #[derive(Debug, Default)]
@@ -31,17 +34,17 @@ pub struct Diagnosis {
 /// ```
 /// # use caffe2_operator::{BlobInfos, OpRegistry, diagnose_net, proto::{NetDef, OperatorDef}};
 /// let net = NetDef::new("n").op(OperatorDef::new("Absent").input("x").output("y"));
-/// let diagnosis = diagnose_net(&*OpRegistry::linked()?, &net, &mut BlobInfos::new());
+/// let diagnosis = diagnose_net(&OpRegistry::linked()?, &net, &mut BlobInfos::new());
 /// let text = diagnosis.problems[0].to_string();
 /// assert!(text.starts_with("net `n`: operator #0 Absent: operator type `Absent` is not registered"));
 /// assert!(diagnosis.problems[1].to_string().contains("input `x`"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn diagnose_net(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos) -> Diagnosis {
+pub fn diagnose_net(registry: &Arc<OpRegistry>, net: &NetDef, known: &mut BlobInfos) -> Diagnosis {
     diagnose(registry, net, known, 0)
 }
 
-fn diagnose(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos, depth: usize) -> Diagnosis {
+fn diagnose(registry: &Arc<OpRegistry>, net: &NetDef, known: &mut BlobInfos, depth: usize) -> Diagnosis {
     let mut problems = definition_problems(net);
     // Without declared external inputs, inputs are not judged, as in Caffe2.
     let mut seen: HashSet<&str> = net.external_input.iter().map(String::as_str).collect();
@@ -55,7 +58,9 @@ fn diagnose(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos, depth: u
                     "input `{input}` is neither an external input of the net nor written by an earlier operator"
                 );
                 found.push(Error::new(ErrorKind::Definition, message));
-                known.entry(input.clone()).or_default();
+                if !known.contains_key(input.as_str()) {
+                    known.insert(input.clone(), TensorInfo::unknown());
+                }
             }
             if known.contains_key(input.as_str()) {
                 continue;
@@ -66,11 +71,11 @@ fn diagnose(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos, depth: u
             // Said once for each blob.
             known.insert(input.clone(), TensorInfo::unknown());
         }
-        let inferred = match operator(registry, net, def, known, depth, &mut found) {
+        let (inferred, results) = match operator(registry, net, def, known, depth, &mut found) {
             Ok(inferred) => inferred,
             Err(error) => {
                 found.insert(0, error);
-                unknown(def, known)
+                (unknown_outputs(def, known), Vec::new())
             }
         };
         let label = || OpLabel::new(Some(position), def);
@@ -79,30 +84,21 @@ fn diagnose(registry: &OpRegistry, net: &NetDef, known: &mut BlobInfos, depth: u
             known.insert(name, TensorInfo::unknown());
         }
         seen.extend(def.output.iter().map(String::as_str));
-        known.extend(def.output.iter().cloned().zip(inferred.outputs.iter().cloned()));
+        add_outputs(def, &inferred, &results, known);
         ops.push(inferred);
     }
     Diagnosis { problems, ops }
 }
 
-fn inputs(def: &OperatorDef, known: &BlobInfos) -> Vec<TensorInfo> {
-    def.input.iter().map(|name| known.get(name).cloned().unwrap_or_default()).collect()
-}
-
-fn unknown(def: &OperatorDef, known: &BlobInfos) -> InferredOp {
-    let outputs = vec![TensorInfo::unknown(); def.output.len()];
-    InferredOp { inputs: inputs(def, known), outputs, cost: Cost::default() }
-}
-
 /// What can be said of one operator. `more` gets the problems of nets within it.
 fn operator(
-    registry: &OpRegistry,
+    registry: &Arc<OpRegistry>,
     net: &NetDef,
     def: &OperatorDef,
     known: &BlobInfos,
     depth: usize,
     more: &mut Vec<Error>,
-) -> Result<InferredOp, Error> {
+) -> Result<(InferredOp, Vec<Tensor>), Error> {
     let Some(schema) = registry.schema(def.r#type()) else {
         return Err(Error::new(ErrorKind::NotRegistered, registry.explain_missing(def.r#type())));
     };
@@ -124,26 +120,14 @@ fn operator(
             more.extend(inner.problems.into_iter().map(|error| Error::nested(sub.argument, error)));
         }
     }
-    infer(def, &args, schema, known)
-}
-
-fn infer(
-    def: &OperatorDef,
-    args: &Args<'_>,
-    schema: &crate::OpSchema,
-    known: &BlobInfos,
-) -> Result<InferredOp, Error> {
-    let inputs = inputs(def, known);
-    let outputs =
-        schema.infer_outputs(&InferContext::new(args, &inputs)).map_err(|e| refused(def, &inputs, e))?;
-    let cost = schema.run_cost(&CostContext { args, inputs: &inputs, outputs: &outputs });
-    Ok(InferredOp { inputs, outputs, cost })
+    infer_op(registry, def, schema, known).map_err(|cause| refused(def, known, cause))
 }
 
 /// The error of an operator that cannot run with these inputs.
-fn refused(def: &OperatorDef, inputs: &[TensorInfo], cause: OpError) -> Error {
+fn refused(def: &OperatorDef, known: &BlobInfos, cause: OpError) -> Error {
     let message = cause.with_names(&def.input, &def.output);
-    let infos: Vec<_> = def.input.iter().zip(inputs).map(|(name, info)| format!("`{name}` {info}")).collect();
+    let info = |name: &String| format!("`{name}` {}", known.get(name).cloned().unwrap_or_default());
+    let infos: Vec<_> = def.input.iter().map(info).collect();
     let error = Error::new(cause.kind(), message).caused_by(cause);
     if infos.is_empty() { error } else { error.detail([format!("inputs: {}", infos.join(", "))]) }
 }

@@ -23,6 +23,7 @@ mod input_shape;
 mod memory;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use caffe2_operator::{BlobInfos, Diagnosis, Error, InferredOp, OpRegistry, TensorInfo, diagnose_net};
 use caffe2_proto::{NetDef, OperatorDef};
@@ -60,7 +61,7 @@ pub struct Stored {
 
 impl Before {
     /// What an init net makes for a predict net.
-    pub fn init_net(registry: &OpRegistry, init: &NetDef, predict: &NetDef) -> Before {
+    pub fn init_net(registry: &Arc<OpRegistry>, init: &NetDef, predict: &NetDef) -> Before {
         let mut blobs = BlobInfos::new();
         let Diagnosis { problems, ops } = diagnose_net(registry, init, &mut blobs);
         let placeholders: Vec<String> = placeholders(init, predict).into_iter().map(str::to_owned).collect();
@@ -88,7 +89,9 @@ impl Before {
             before.blobs.insert(name, info);
         }
         for parameter in file.parameters() {
-            before.blobs.entry(parameter.clone()).or_default();
+            if !before.blobs.contains_key(parameter) {
+                before.blobs.insert(parameter.clone(), TensorInfo::unknown());
+            }
         }
         for input in file.inputs() {
             let shape = file.input_shape(input);
@@ -161,7 +164,7 @@ pub struct NetSummary {
 
 impl NetSummary {
     /// The summary of a net; where the shape of its only input is not known, it is guessed.
-    pub fn new(registry: &OpRegistry, net: &NetDef, before: &Before) -> NetSummary {
+    pub fn new(registry: &Arc<OpRegistry>, net: &NetDef, before: &Before) -> NetSummary {
         let mut known = before.blobs.clone();
         let facts = NetFacts::new(net);
         let read: Vec<&str> = facts.inputs().map(|(name, _)| name).collect();

@@ -103,8 +103,8 @@ mod tests {
         assert_eq!(inputs, [("x", "operator #0 Conv".to_owned()), ("w", "operator #0 Conv".to_owned())]);
         assert!(facts.reads("x") && !facts.reads("y") && !facts.reads("a"));
         assert_eq!(facts.writer("y").unwrap(), "operator #1 Relu `act`");
-        assert_eq!(caffe2::outputs_of(&net), ["a", "b"]);
+        assert_eq!(NetFacts::new(&net).outputs(), ["a", "b"]);
         net.external_output = vec!["y".into()];
-        assert_eq!(caffe2::outputs_of(&net), ["y"]);
+        assert_eq!(NetFacts::new(&net).outputs(), ["y"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Which shape the input of a net has, found from its weights and by trial.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use caffe2_operator::{BlobInfos, OpRegistry, TensorInfo, infer_net};
 use caffe2_proto::{NetDef, OperatorDef};
@@ -61,7 +62,7 @@ impl Windows {
 /// The shape of an input that nothing else tells: from the first weight that meets it the channels of a picture, or the
 /// length of rows; and the side of a picture by trying which pass through the net. `None` where that tells nothing.
 pub fn guess_input(
-    registry: &OpRegistry,
+    registry: &Arc<OpRegistry>,
     net: &NetDef,
     known: &BlobInfos,
     input: &str,

@@ -195,12 +195,20 @@ fn positions(rows: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
     x
 }
 
+/// Items of a layer that touch.
+struct Block {
+    place: f64,
+    weight: f64,
+    /// Each with its distance from the place.
+    members: Vec<(usize, f64)>,
+}
+
 /// Moves the items of a layer as close to the middle of their neighbours as order and space allow: least squares, by
 /// pooling neighbours that would overlap. `down` says which neighbours count; `None` that all do.
 fn settle(row: &[usize], items: &[Item], x: &mut [f64], down: Option<bool>) {
     // In these coordinates items that touch have the same place.
     let mut offset = 0.0;
-    let mut blocks: Vec<(f64, f64, Vec<(usize, f64)>)> = Vec::new();
+    let mut blocks: Vec<Block> = Vec::new();
     let mut before: Option<f64> = None;
     for &item in row {
         let Item { width, above, below, is_box, .. } = &items[item];
@@ -217,17 +225,17 @@ fn settle(row: &[usize], items: &[Item], x: &mut [f64], down: Option<bool>) {
         let (sum, whole) =
             near.fold((0.0, 0.0), |(sum, whole), (x, weight)| (sum + x * weight, whole + weight));
         let (wish, weight) = if whole > 0.0 { (sum / whole, items[item].weight()) } else { (x[item], 0.1) };
-        let mut block = (wish - offset, weight, vec![(item, offset)]);
-        while let Some(last) = blocks.pop_if(|last| last.0 >= block.0) {
-            let weight = last.1 + block.1;
-            let mean = (last.0 * last.1 + block.0 * block.1) / weight;
-            let mut members = last.2;
-            members.append(&mut block.2);
-            block = (mean, weight, members);
+        let mut block = Block { place: wish - offset, weight, members: vec![(item, offset)] };
+        while let Some(mut last) = blocks.pop_if(|last| last.place >= block.place) {
+            let weight = last.weight + block.weight;
+            last.place = (last.place * last.weight + block.place * block.weight) / weight;
+            last.weight = weight;
+            last.members.append(&mut block.members);
+            block = last;
         }
         blocks.push(block);
     }
-    for (place, _, members) in blocks {
+    for Block { place, members, .. } in blocks {
         members.into_iter().for_each(|(item, offset)| x[item] = place + offset);
     }
 }

@@ -1,5 +1,7 @@
 //! Nets.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use caffe2::files::Limits;
 use caffe2::inspect::{Before, NetSummary, Sizes, Stored};
@@ -16,7 +18,7 @@ use crate::units::{compact, grouped};
 /// All about a net.
 pub(super) fn report(
     args: &InspectArgs,
-    registry: &OpRegistry,
+    registry: &Arc<OpRegistry>,
     model: &Model,
     limits: &Limits,
 ) -> Result<Report> {
