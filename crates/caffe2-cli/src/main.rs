@@ -8,6 +8,7 @@ mod feeds;
 mod logging;
 mod model;
 mod names;
+mod options;
 mod progress;
 mod stdout;
 mod style;

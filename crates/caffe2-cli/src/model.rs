@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use caffe2::files::{FileError, Limits, Mapping, PredictorFile, kind_of};
+use caffe2::files::{Limits, Mapping, PredictorFile, kind_of};
 use caffe2::inspect::{Before, NetSummary};
+use caffe2::operator::TensorInfo;
 use caffe2::predictor::{KeepCodes, Pass as _};
-use caffe2::proto::{Caffe2Message as _, FileKind, MessageKind, MetaNetDef};
-use caffe2::{EncodedNet, NetDef, OpRegistry, Workspace};
+use caffe2::proto::{FileKind, MessageKind};
+use caffe2::{DataType, EncodedNet, NetDef, OpRegistry, Predictor, PredictorOptions, Workspace};
 
 use crate::progress::Progress;
 
@@ -37,12 +38,10 @@ pub(crate) enum Parameters {
 /// The predictor that a file describes, if it does.
 fn predictor(path: &Path, init: Option<&Path>, limits: &Limits) -> Result<Option<PredictorFile>> {
     let file = match kind_of(path, limits)? {
-        FileKind::MiniDb => PredictorFile::open(path, limits)?,
-        FileKind::Binary(MessageKind::MetaNet)
+        FileKind::MiniDb
+        | FileKind::Binary(MessageKind::MetaNet)
         | FileKind::Text(Some(MessageKind::MetaNet))
-        | FileKind::Json(Some(MessageKind::MetaNet)) => {
-            PredictorFile::from_meta(MetaNetDef::from_file(path, &limits.wire).map_err(FileError::from)?)?
-        }
+        | FileKind::Json(Some(MessageKind::MetaNet)) => PredictorFile::open(path, limits)?,
         _ => return Ok(None),
     };
     match init {
@@ -105,6 +104,43 @@ impl Source {
         let ops = short.filter_map(|position| init.operator(position).ok()?.into_def().ok());
         let fills = NetDef::new("fills").ops(ops);
         caffe2::placeholders(&fills, net).into_iter().map(str::to_owned).collect()
+    }
+
+    /// What is there before the net runs, told of a predictor that was made of this.
+    pub(crate) fn before(&self, net: &NetDef) -> Before {
+        let mut before = Before::default();
+        match self {
+            Source::Predictor(file) => {
+                before.placeholders = file.inputs().to_vec();
+                for input in file.inputs() {
+                    let shape = file.input_shape(input);
+                    let data_type = shape.as_ref().map(|_| DataType::Float);
+                    before.blobs.insert(input.clone(), TensorInfo { data_type, shape });
+                }
+            }
+            _ => before.placeholders = self.placeholders(net),
+        }
+        before
+    }
+
+    /// A predictor of the net.
+    pub(crate) fn predictor(
+        self,
+        options: PredictorOptions,
+        net: NetDef,
+        progress: &Progress,
+    ) -> Result<Predictor> {
+        Ok(match self {
+            Source::Unknown => options.build(EncodedNet::default(), net)?,
+            Source::Init(init) => {
+                progress.init_net("running the init net", &init);
+                options.build(init, net)?
+            }
+            Source::Predictor(file) => {
+                progress.phase("loading the parameters");
+                options.build_file(&file)?
+            }
+        })
     }
 
     /// Makes the parameters in a workspace. With `keep_codes` weights that are stored as bytes stay bytes, and the net is

@@ -25,7 +25,9 @@ mod memory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use caffe2_operator::{BlobInfos, Diagnosis, Error, InferredOp, OpRegistry, TensorInfo, diagnose_net};
+use caffe2_operator::{
+    BlobInfos, Diagnosis, Error, InferredOp, OpRegistry, TensorInfo, Workspace, diagnose_net,
+};
 use caffe2_proto::{NetDef, OperatorDef};
 use caffe2_tensor::DataType;
 
@@ -73,6 +75,13 @@ impl Before {
             }
         }
         Before { blobs, placeholders, stored: stored.into_values().collect(), problems }
+    }
+
+    /// What a workspace has, and those above it.
+    pub fn workspace(workspace: &Workspace) -> Before {
+        let tensor = |name: &str| workspace.blob(name)?.as_tensor().map(TensorInfo::from);
+        let info = |name: &str| (name.to_owned(), tensor(name).unwrap_or_default());
+        Before { blobs: workspace.blobs().into_iter().map(info).collect(), ..Before::default() }
     }
 
     /// What a predictor file has for its net.

@@ -109,6 +109,14 @@ use caffe2op_transpose as _;
 #[doc = include_str!("../../../README.md")]
 struct ReadmeProgram;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from-caffe2.md")]
+struct ComingFromCaffe2;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/security.md")]
+struct Security;
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

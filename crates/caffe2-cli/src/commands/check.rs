@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use caffe2::files::Limits;
 use caffe2::inspect::{Before, NetSummary};
 use caffe2::operator::{ErrorKind, TensorInfo};
 use caffe2::{Error, OpRegistry};
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use crate::feeds::{FeedArg, read_feeds};
 use crate::model::Model;
+use crate::options::LimitArgs;
 use crate::progress::Progress;
 use crate::style::{FAINT, RIGHT, WRONG, paint};
 use crate::units::ByteSize;
@@ -37,13 +37,12 @@ pub(crate) struct CheckArgs {
     #[arg(long = "feed", value_name = "FILE|NAME=FILE", value_parser = FeedArg::parser())]
     feeds: Vec<FeedArg>,
 
-    /// Bytes that the blobs of a run may take
-    #[arg(long, value_name = "SIZE", default_value = crate::units::DEFAULT_LIMIT)]
-    memory_limit: ByteSize,
-
     /// The same as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -67,7 +66,7 @@ struct Problem<'a> {
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let registry = OpRegistry::linked()?;
     let progress = Progress::start();
-    let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
+    let limits = args.limits.limits();
     let model = Model::read(&args.net, args.init.as_deref(), &limits, &progress)?;
     let mut before = model.before(&registry, &limits)?;
     let feeds = read_feeds(&args.feeds, &limits, &progress)?;
@@ -110,8 +109,9 @@ fn problems<'a>(
         }
     }
     let bytes = summary.memory.total.saturating_add(before.blobs.values().map(TensorInfo::byte_len).sum());
-    if bytes > args.memory_limit.0 as u64 {
-        let (found, limit) = (ByteSize(usize::try_from(bytes).unwrap_or(usize::MAX)), args.memory_limit);
+    if bytes > args.limits.memory_limit.0 as u64 {
+        let (found, limit) =
+            (ByteSize(usize::try_from(bytes).unwrap_or(usize::MAX)), args.limits.memory_limit);
         let text =
             format!("net `{}`: its blobs take {found}, and --memory-limit allows {limit}", model.net.name());
         problems.push(Problem { file, text, error: None });

@@ -13,6 +13,7 @@ use caffe2::proto::{
 use caffe2::{NetDef, NetFacts, Workspace, fill_net};
 
 use crate::model::{Model, Parameters};
+use crate::options::LimitArgs;
 use crate::progress::Progress;
 
 /// Write the content of a file in another format
@@ -45,6 +46,9 @@ pub(crate) struct ConvertArgs {
     /// same message in another form.
     #[arg(long, conflicts_with_all = ["init", "meta"])]
     fills: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -98,7 +102,7 @@ impl Form {
 /// Reads, converts, writes.
 pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
     let form = Form::of(&args.to)?;
-    let limits = Limits::default();
+    let limits = args.limits.limits();
     let progress = Progress::start();
     progress.phase(&format!("reading {}", args.from.display()));
     let kind = kind_of(&args.from, &limits)?;
@@ -230,12 +234,7 @@ fn from_tensors(args: &ConvertArgs, form: Form, limits: &Limits) -> Result<()> {
 }
 
 fn from_predictor(args: &ConvertArgs, form: Form, limits: &Limits) -> Result<()> {
-    let file = match kind_of(&args.from, limits)? {
-        FileKind::MiniDb => PredictorFile::open(&args.from, limits)?,
-        _ => PredictorFile::from_meta(
-            MetaNetDef::from_file(&args.from, &limits.wire).map_err(FileError::from)?,
-        )?,
-    };
+    let file = PredictorFile::open(&args.from, limits)?;
     if args.meta {
         if !form.is_message() {
             bail!("the MetaNetDef becomes .pb, .pbtxt or .json, not {}", args.to.display());

@@ -11,10 +11,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use caffe2::OpRegistry;
-use caffe2::files::{Limits, write_bytes};
+use caffe2::files::write_bytes;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
 use crate::model::Model;
+use crate::options::LimitArgs;
 use crate::progress::Progress;
 use crate::stdout;
 use graph::Graph;
@@ -37,6 +38,9 @@ pub(crate) struct DrawArgs {
     /// File to write: .svg (a picture), .dot (Graphviz) or .mmd (Mermaid); without it, dot to standard output
     #[arg(short, long, value_name = "FILE", value_parser = OsStringValueParser::new().try_map(parse_output))]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -81,7 +85,7 @@ fn parse_output(text: OsString) -> Result<PathBuf, String> {
 pub(crate) fn run(args: &DrawArgs) -> anyhow::Result<()> {
     let registry = OpRegistry::linked()?;
     let progress = Progress::start();
-    let limits = Limits::default();
+    let limits = args.limits.limits();
     let model = Model::read(&args.net, args.init.as_deref(), &limits, &progress)?;
     progress.phase("drawing");
     let summary = model.summary(&registry, &limits)?.0;

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use caffe2::OpRegistry;
-use caffe2::files::{FileError, Limits, kind_of, minidb, read_tensor, read_tensors};
+use caffe2::files::{FileError, Limits, kind_of, minidb};
 use caffe2::proto::{Caffe2Message as _, FileKind, MessageKind, PlanDef};
 use serde_json::{Value, json};
 
 use crate::model::Model;
+use crate::options::LimitArgs;
 use crate::progress::Progress;
 use crate::stdout;
 use crate::style::{BOLD, paint};
@@ -43,6 +44,9 @@ pub(crate) struct InspectArgs {
     /// The same as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -69,7 +73,7 @@ struct Report {
 pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     let progress = Progress::start();
     progress.phase(&format!("reading {}", args.file.display()));
-    let limits = Limits::default();
+    let limits = args.limits.limits();
     let kind = kind_of(&args.file, &limits)?;
     let report = inspect(args, kind, &limits, &progress)?;
     progress.finish();
@@ -102,10 +106,10 @@ fn inspect(args: &InspectArgs, kind: FileKind, limits: &Limits, progress: &Progr
         bail!("{}: this is {kind}; --init, --ops and --blobs are for nets", path.display());
     }
     if kind == FileKind::Npy {
-        return Ok(tensors::report([("array".to_owned(), read_tensor(path)?.into())]));
+        return Ok(tensors::report([("array".to_owned(), limits.read_tensor(path)?.into())]));
     }
     if of(MessageKind::Tensors) || of(MessageKind::Tensor) || of(MessageKind::Blob) || kind == FileKind::Zip {
-        let tensors = read_tensors(path)?;
+        let tensors = limits.read_tensors(path)?;
         return Ok(tensors::report(tensors.into_iter().map(|(name, tensor)| (name, tensor.into()))));
     }
     if kind == FileKind::MiniDb {

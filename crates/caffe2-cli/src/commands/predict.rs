@@ -7,22 +7,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use caffe2::files::{Limits, Mapping};
-use caffe2::inspect::{InputSummary, NetSummary};
+use caffe2::inspect::{Before, InputSummary, NetSummary};
 use caffe2::operator::TensorInfo;
-use caffe2::{OpRegistry, Tensor, Workspace, f16};
+use caffe2::{OpRegistry, Tensor, f16};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::run::allowed_folder;
 use crate::feeds::{FeedArg, read_feeds};
-use crate::model::{self, Model};
+use crate::model;
 use crate::names::nearest;
+use crate::options::ModelOptions;
 use crate::progress::Progress;
 use crate::stdout;
 use crate::style::{BOLD, paint};
 use crate::table::{Align, indented};
-use crate::units::{ByteSize, short};
+use crate::units::short;
 use labels::Labels;
 use picture::Preparation;
 
@@ -94,21 +93,12 @@ pub(crate) struct PredictArgs {
     #[arg(long = "feed", value_name = "FILE|NAME=FILE", value_parser = FeedArg::parser())]
     feeds: Vec<FeedArg>,
 
-    /// Folder that operators such as Load may use files in [default: none]
-    #[arg(long, value_name = "DIR")]
-    allow_io: Option<PathBuf>,
-
-    /// Threads that operators may use [default: all processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-
-    /// Bytes that tensors may take
-    #[arg(long, value_name = "SIZE", default_value = crate::units::DEFAULT_LIMIT)]
-    memory_limit: ByteSize,
-
     /// The same as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    options: ModelOptions,
 }
 
 const EXAMPLES: &str = "\
@@ -179,46 +169,37 @@ struct Ranked {
 pub(crate) fn run(args: &PredictArgs) -> Result<()> {
     let registry = OpRegistry::linked()?;
     let progress = Progress::start();
-    let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
+    let limits = args.options.limits.limits();
     let labels = args.labels.as_deref().map(Labels::read).transpose()?.unwrap_or_default();
-    let model = Model::read(&args.net, args.init.as_deref(), &limits, &progress)?;
+    let (net, source) =
+        model::open(&args.net, args.init.as_deref(), &limits, args.options.mapping(), &progress)?;
     let feeds = read_feeds(&args.feeds, &limits, &progress)?;
+    let given = source.before(&net);
+    let predictor = source.predictor(args.options.predictor(&progress)?, net, &progress)?;
+
     progress.phase("looking at the net");
-    let mut before = model.before(&registry, &limits)?;
+    let mut before = Before::workspace(predictor.workspace());
+    before.blobs.extend(given.blobs.iter().map(|(name, info)| (name.clone(), info.clone())));
+    before.placeholders = given.placeholders;
     for (name, tensor) in &feeds {
         before.placeholders.retain(|place| place != name);
         before.blobs.insert(name.clone(), TensorInfo::from(tensor));
     }
-    let summary = NetSummary::new(&registry, &model.net, &before);
+    let summary = NetSummary::new(&registry, predictor.net(), &before);
     let target = target(args, &summary)?;
     let scores = scores_blob(args, &summary)?;
     let preparation = preparation(args, &target)?;
-    let pictures = args.images.iter().map(|path| preparation.read(path)).collect::<Result<Vec<_>>>()?;
 
-    let mut workspace = Workspace::new();
-    if let Some(threads) = args.threads {
-        workspace.set_threads(threads.into());
+    let mut session = predictor.session()?;
+    for (name, tensor) in feeds {
+        session.feed(&name, tensor)?;
     }
-    workspace.set_memory_limit(args.memory_limit.0);
-    if let Some(folder) = &args.allow_io {
-        workspace.allow_files(allowed_folder(folder)?);
-    }
-    if let Some(observer) = progress.observer() {
-        workspace.observe_new_nets(observer);
-    }
-    drop(model);
-    let (mut net, source) =
-        model::open(&args.net, args.init.as_deref(), &limits, Mapping::default(), &progress)?;
-    source.prepare(&mut workspace, &mut net, true, &progress)?;
-    feeds.into_iter().for_each(|(name, tensor)| workspace.feed(&name, tensor));
-    workspace.feed(&target.name, Tensor::new());
-    let name = workspace.create_net(&net)?.info().name().to_owned();
     let mut ranked = Vec::new();
-    for picture in pictures {
-        progress.net("running the net", &net);
-        workspace.feed(&target.name, picture);
-        workspace.run_net(&name)?;
-        let best = rank(&workspace.fetch(&scores)?, args.top);
+    for path in &args.images {
+        session.feed(&target.name, preparation.read(path)?)?;
+        progress.net("running the net", predictor.net());
+        session.execute()?;
+        let best = rank(session.tensor(&scores)?, args.top);
         ranked.push(best.map_err(|error| anyhow!("blob `{scores}`: {error}"))?);
     }
     progress.finish();

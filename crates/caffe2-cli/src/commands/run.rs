@@ -6,7 +6,7 @@ mod plan;
 mod summary;
 
 pub(crate) use args::RunArgs;
-pub(super) use plan::{Plan, allowed_folder, check_folder, read_net};
+pub(super) use plan::{Plan, check_folder, read_net};
 
 use crate::progress::Progress;
 

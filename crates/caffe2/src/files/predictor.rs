@@ -48,7 +48,7 @@ use caffe2_db::minidb::{Reader, Source};
 use caffe2_operator::{
     Blob, DEFAULT_MEMORY_LIMIT, Shape, TensorInfo, Workspace, blob_name_of_key, data_type_from_proto,
 };
-use caffe2_proto::{Caffe2Message as _, MetaNetDef, NetDef, PredictorConsts};
+use caffe2_proto::{Caffe2Message as _, FileKind, MessageKind, MetaNetDef, NetDef, PredictorConsts};
 use caffe2op_db::DbReader;
 
 use super::{FileError, FileErrorKind, Limits, minidb};
@@ -80,7 +80,7 @@ impl Content {
 }
 
 impl PredictorFile {
-    /// Opens a predictor file with one model.
+    /// Opens a predictor file with one model, or a `MetaNetDef` in any form, whose nets bring their parameters themselves.
     ///
     /// # Errors
     /// When the file cannot be read, is no database or one without a description, or a damaged one; when it holds
@@ -103,6 +103,9 @@ impl PredictorFile {
 
     fn open_some(path: &Path, model: Option<&str>, limits: &Limits) -> Result<PredictorFile, FileError> {
         let open = || {
+            if let Some(meta) = read_description(path, limits)? {
+                return PredictorFile::of(meta, Content::Memory(Bytes::new()), model);
+            }
             let content = match path.metadata() {
                 Ok(metadata) if metadata.is_file() => Content::File(path.to_owned()),
                 // A pipe can be read once.
@@ -313,6 +316,18 @@ fn model_names(meta: &MetaNetDef) -> Vec<&str> {
         }
     }
     names
+}
+
+/// The description in a file that holds nothing else, and is no database.
+fn read_description(path: &Path, limits: &Limits) -> Result<Option<MetaNetDef>, FileError> {
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    let kind = if is_file { super::kind_of(path, limits)? } else { FileKind::MiniDb };
+    Ok(match kind {
+        FileKind::Binary(MessageKind::MetaNet)
+        | FileKind::Text(Some(MessageKind::MetaNet))
+        | FileKind::Json(Some(MessageKind::MetaNet)) => Some(MetaNetDef::from_file(path, &limits.wire)?),
+        _ => None,
+    })
 }
 
 /// Finds the description among the records.

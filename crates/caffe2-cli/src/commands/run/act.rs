@@ -12,23 +12,13 @@ use crate::stdout;
 
 /// Runs the nets, and shows or writes what was asked for.
 pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
-    let Plan { mut net, source, feeds, fetch, output, threads, memory_limit, .. } = plan;
-    let (time_limit, expand_weights) = (plan.time_limit, plan.expand_weights);
-    let mut workspace = Workspace::new();
-    if let Some(threads) = threads {
-        workspace.set_threads(threads);
-    }
-    workspace.set_memory_limit(remaining(memory_limit, &feeds)?);
-    if let Some(observer) = progress.observer() {
-        workspace.observe_new_nets(observer);
-    }
-    if let Some(folder) = plan.folder {
-        workspace.allow_files(folder);
-    }
-    workspace.set_time_limit(time_limit);
+    let Plan { mut net, source, feeds, fetch, output, options, folder, json } = plan;
+    let mut workspace = options.workspace(folder, &progress);
+    workspace.set_memory_limit(remaining(options.limits.memory_limit.0, &feeds)?);
+    workspace.set_time_limit(options.time_limit);
     let began = Instant::now();
-    source.prepare(&mut workspace, &mut net, !expand_weights, &progress)?;
-    workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
+    source.prepare(&mut workspace, &mut net, !options.expand_weights, &progress)?;
+    workspace.set_time_limit(options.time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
     for (name, tensor) in feeds {
         workspace.feed(&name, tensor);
     }
@@ -37,7 +27,7 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     match output {
         None => {
             progress.finish();
-            show(&workspace, &fetch, plan.json)
+            show(&workspace, &fetch, json)
         }
         Some(path) => {
             progress.phase(&format!("writing {}", path.display()));

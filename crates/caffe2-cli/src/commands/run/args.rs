@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use caffe2::files::TensorFormat;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
 use crate::feeds::FeedArg;
-use crate::units::ByteSize;
+use crate::options::ModelOptions;
 
 /// Run a net on tensors from files
 ///
@@ -52,40 +51,8 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with = "output")]
     pub(super) json: bool,
 
-    /// Folder that operators such as Load and Save may use files in [default: none]
-    ///
-    /// Their paths are relative to it, and cannot leave it.
-    #[arg(long, value_name = "DIR")]
-    pub(super) allow_io: Option<PathBuf>,
-    /// Read the init net instead of mapping its file into memory
-    ///
-    /// A mapped file must not be changed or cut while the program runs. Short files, and those that are not on a local
-    /// disk, are read anyway.
-    #[arg(long)]
-    pub(super) no_mmap: bool,
-
-    /// Threads that operators may use [default: all processors]
-    ///
-    /// Results do not depend on it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) threads: Option<u16>,
-
-    /// Bytes that tensors may take, such as 500M or 2GiB
-    #[arg(long, value_name = "SIZE", default_value = crate::units::DEFAULT_LIMIT)]
-    pub(super) memory_limit: ByteSize,
-
-    /// Make floats of weights that are stored as bytes before the net runs
-    ///
-    /// By default FC, FCTransposed, MatMul and Conv multiply by the bytes, which takes a quarter of the memory. Results
-    /// may differ in rounding.
-    #[arg(long)]
-    pub(super) expand_weights: bool,
-
-    /// Seconds that the nets may run, such as 30 or 0.5 [default: as long as it takes]
-    ///
-    /// Looked at between operators; one that has begun is not interrupted.
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    pub(super) time_limit: Option<Duration>,
+    #[command(flatten)]
+    pub(super) options: ModelOptions,
 }
 
 impl RunArgs {
@@ -98,12 +65,7 @@ impl RunArgs {
             fetch: Vec::new(),
             output: None,
             json: false,
-            allow_io: None,
-            no_mmap: false,
-            expand_weights: false,
-            threads: None,
-            memory_limit: ByteSize(caffe2::operator::DEFAULT_MEMORY_LIMIT),
-            time_limit: None,
+            options: ModelOptions::default(),
         }
     }
 }
@@ -138,23 +100,9 @@ fn parse_output(text: OsString) -> Result<PathBuf, String> {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| "expected a number of seconds, such as 30 or 0.5".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seconds_are_numbers_that_can_pass() {
-        assert_eq!(parse_seconds("1.5"), Ok(Duration::from_millis(1500)));
-        assert_eq!(parse_seconds("0"), Ok(Duration::ZERO));
-        for wrong in ["", "-1", "nan", "inf", "1e40", "5s"] {
-            assert!(parse_seconds(wrong).unwrap_err().contains("0.5"), "{wrong}");
-        }
-    }
 
     #[test]
     fn outputs_have_a_known_extension() {

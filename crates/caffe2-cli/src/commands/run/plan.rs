@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use caffe2::files::{Limits, Mapping, NamedTensors};
+use anyhow::{Result, bail};
+use caffe2::files::{Limits, NamedTensors};
 use caffe2::operator::{Folder, check_definition};
 use caffe2::{EncodedNet, ErrorKind, NetDef, NetFacts, OpRegistry};
 
@@ -13,6 +12,7 @@ use super::args::RunArgs;
 use crate::feeds::read_feeds;
 use crate::model::{self, Source};
 use crate::names::nearest;
+use crate::options::ModelOptions;
 use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
@@ -23,13 +23,9 @@ pub(in crate::commands) struct Plan {
     pub(in crate::commands) feeds: NamedTensors,
     pub(in crate::commands) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
-    pub(super) threads: Option<usize>,
-    pub(super) memory_limit: usize,
-    pub(super) time_limit: Option<Duration>,
+    pub(super) options: ModelOptions,
     pub(super) folder: Option<Folder>,
     pub(super) json: bool,
-    /// Whether weights stored as bytes are made floats before the net runs.
-    pub(super) expand_weights: bool,
 }
 
 impl Plan {
@@ -37,10 +33,11 @@ impl Plan {
         if let Some(output) = &args.output {
             check_folder(output)?;
         }
-        let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
-        let folder = args.allow_io.as_deref().map(allowed_folder).transpose()?;
-        let mapping = if args.no_mmap { Mapping::Never } else { Mapping::LocalFiles };
-        let (net, source) = model::open(&args.net, args.init.as_deref(), &limits, mapping, progress)?;
+        let options = args.options.clone();
+        let limits = options.limits.limits();
+        let folder = options.folder()?;
+        let (net, source) =
+            model::open(&args.net, args.init.as_deref(), &limits, options.mapping(), progress)?;
         check_operator_types(args, source.init().map(EncodedNet::outline), &net)?;
         let feeds = read_feeds(&args.feeds, &limits, progress)?;
         let mut plan = Plan {
@@ -49,12 +46,9 @@ impl Plan {
             feeds,
             fetch: args.fetch.clone(),
             output: args.output.clone(),
-            threads: args.threads.map(usize::from),
-            memory_limit: args.memory_limit.0,
-            time_limit: args.time_limit,
+            options,
             folder,
             json: args.json,
-            expand_weights: args.expand_weights,
         };
         plan.check_inputs(args.init.as_deref())?;
         plan.choose_outputs()?;
@@ -181,11 +175,6 @@ pub(in crate::commands) fn check_folder(output: &Path) -> Result<()> {
 pub(in crate::commands) fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
     progress.phase(&format!("reading {}", path.display()));
     model::read_net(path, limits)
-}
-
-/// The folder that operators may use files in.
-pub(crate) fn allowed_folder(path: &Path) -> Result<Folder> {
-    Folder::new(path).map_err(|e| anyhow!("--allow-io {}: {e}", path.display()))
 }
 
 /// Refuses nets with operator types that are not there, all at once.
