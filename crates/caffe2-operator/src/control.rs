@@ -195,9 +195,12 @@ impl ControlIo<'_> {
 
     /// Puts a value into the workspace's own blob of this name, be it an output or not: for operators that learn from
     /// their input which blobs they make. Where there is no such blob yet, it is there when the run is done, which
-    /// is soon enough: nothing that runs meanwhile can have been built to read it.
+    /// is soon enough: nothing that runs meanwhile can have been built to read it. In a net whose operators run at the
+    /// same time, blobs that are not outputs change when the net is done.
     pub fn put(&mut self, name: &str, value: impl Into<Blob>) {
-        self.access.put(name, value.into());
+        if let Some(blob) = self.access.put(name, value.into()) {
+            self.run.new_blobs.add(name, blob);
+        }
     }
 
     /// The only element of input `index`, a tensor of `bool`.
@@ -216,6 +219,16 @@ impl ControlIo<'_> {
                 format!("expected exactly one element, found shape {}", tensor.shape()),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+impl ControlIo<'_> {
+    /// The elements of input `index`.
+    pub(crate) fn integers(&mut self, index: usize) -> Result<&[i64], OpError> {
+        let tensor = self.access.look(self.wiring, index).and_then(|blob| blob.as_tensor());
+        let tensor = tensor.ok_or(OpError::Missing { output: false, index })?;
+        tensor.as_slice().map_err(|source| OpError::Input { index, source })
     }
 }
 

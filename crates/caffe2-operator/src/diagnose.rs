@@ -162,7 +162,7 @@ mod tests {
         let mut twice = add("y", "z", 1.0);
         twice.arg.push(caffe2_proto::Argument::new("value", 2.0f32));
         let net = NetDef::new("n")
-            .with_type("parallel")
+            .with_type("sequence")
             .arg("a", 1)
             .arg("a", 2)
             .op(add("x", "y", 1.0))
@@ -174,7 +174,7 @@ mod tests {
             .external_output("absent");
         let problems = problems(&net, &["x"]);
         for (at, words) in [
-            "net `n`: net type `parallel` is not known",
+            "net `n`: net type `sequence` is not known",
             "net `n`: argument `a` of the net is given more than once",
             "net `n`: external output `absent`",
             "net `n`: operator #1 AddValues `typo`: operator type `AddValues` is not registered; similar names are",

@@ -3,21 +3,9 @@
 use caffe2_proto::{NetDef, OperatorDef};
 use hashbrown::{HashMap, HashSet};
 
+use super::kind::NetKind;
 use crate::error::{Error, ErrorKind, OpLabel};
 use crate::registry::OpRegistry;
-
-/// Net types that run here: operators in order. The parallel ones of Caffe2 give the same results.
-const NET_TYPES: [&str; 9] = [
-    "",
-    "simple",
-    "rnn",
-    "async_simple",
-    "dag",
-    "prof_dag",
-    "async_dag",
-    "async_polling",
-    "async_scheduling",
-];
 
 /// Checks what can be said of a definition before anything is made: that its type is known, all operator types are
 /// registered, and it fits together. The arguments of operators are not looked at, so the
@@ -30,7 +18,7 @@ pub fn check_definition(net: &NetDef, registry: &OpRegistry) -> Result<(), Error
 }
 
 fn check(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
-    check_type(net)?;
+    NetKind::of(net)?;
     match node_names(net).next() {
         Some(error) => return Err(error),
         None => check_argument_names(net)?,
@@ -41,18 +29,9 @@ fn check(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
 
 /// What is wrong with a definition as a whole, other than its operators.
 pub(crate) fn definition_problems(net: &NetDef) -> Vec<Error> {
-    let whole = [check_type(net).err(), check_argument_names(net).err()].into_iter().flatten();
+    let whole = [NetKind::of(net).err(), check_argument_names(net).err()].into_iter().flatten();
     let ends = loose_outputs(net).into_iter().map(|line| Error::new(ErrorKind::Definition, line));
     whole.chain(node_names(net)).chain(ends).map(|error| error.of_net(net.name())).collect()
-}
-
-fn check_type(net: &NetDef) -> Result<(), Error> {
-    if NET_TYPES.contains(&net.r#type()) {
-        return Ok(());
-    }
-    let known = NET_TYPES[1..].join(", ");
-    let message = format!("net type `{}` is not known; known are {known}", net.r#type());
-    Err(Error::new(ErrorKind::Definition, message))
 }
 
 /// An error for each operator that is meant for another machine.
