@@ -8,6 +8,9 @@ use std::{fmt, str::FromStr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteSize(pub(crate) usize);
 
+/// The memory limit of a new workspace.
+pub(crate) const DEFAULT_LIMIT: &str = "8GiB";
+
 impl FromStr for ByteSize {
     type Err = String;
 
@@ -46,6 +49,18 @@ impl fmt::Display for ByteSize {
         let text = if unit == 0 { value.to_string() } else { format!("{value:.1}") };
         write!(f, "{} {}", text.strip_suffix(".0").unwrap_or(&text), units[unit])
     }
+}
+
+/// A count in a few characters, such as `34.9k` or `61M`.
+pub(crate) fn compact(count: u64) -> String {
+    let (mut value, mut unit) = (count as f64, 0);
+    let units = ["", "k", "M", "G", "T", "P", "E"];
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let text = if unit == 0 || value >= 99.95 { format!("{value:.0}") } else { format!("{value:.1}") };
+    format!("{}{}", text.strip_suffix(".0").unwrap_or(&text), units[unit])
 }
 
 /// A number with commas between groups of three digits.
@@ -105,6 +120,11 @@ mod tests {
     }
 
     #[test]
+    fn the_default_limit_is_that_of_a_workspace() {
+        assert_eq!(DEFAULT_LIMIT.parse(), Ok(ByteSize(caffe2::operator::DEFAULT_MEMORY_LIMIT)));
+    }
+
+    #[test]
     fn numbers_are_short() {
         for (value, text) in [
             (0.0, "0"),
@@ -121,6 +141,8 @@ mod tests {
         ] {
             assert_eq!(short(value), text);
         }
+        let counts = [0, 999, 1000, 34_944, 60_965_224, 999_960, u64::MAX].map(compact);
+        assert_eq!(counts, ["0", "999", "1k", "34.9k", "61M", "1M", "18.4E"]);
         assert_eq!([0, 12, 999, 1000, 1234567].map(grouped), ["0", "12", "999", "1,000", "1,234,567"]);
     }
 }

@@ -95,6 +95,24 @@ impl Predictor {
         PredictorOptions::new().load(init_net, predict_net)
     }
 
+    /// Loads the parameters of a predictor file and builds its net, with the default [`PredictorOptions`]. A file of several
+    /// models is opened with [`PredictorFile::open_model`](crate::files::PredictorFile::open_model) and given to
+    /// [`PredictorOptions::build_file`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let predictor = caffe2::Predictor::from_file("model.minidb")?;
+    /// println!("{:?}", predictor.inputs());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or no predictor file, or its nets fail or cannot be built.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Predictor, PredictorError> {
+        PredictorOptions::new().load_file(path)
+    }
+
     /// What must be given to run, in the order of the net's external inputs: whatever the net reads and the init net did
     /// not make, or made a stand-in for that the net cannot take.
     pub fn inputs(&self) -> &[Input] {

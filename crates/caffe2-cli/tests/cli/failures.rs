@@ -143,7 +143,8 @@ fn feeds_that_cannot_be_read() {
 fn outputs_that_cannot_be_written() {
     let desk = desk();
     std::fs::create_dir(desk.path("folder.npz")).unwrap();
-    desk.run("--net relu.pbtxt --feed x.npz --output folder.npz").failed(&["folder.npz: this is a folder"]);
+    desk.run("--net relu.pbtxt --feed x.npz --output folder.npz")
+        .failed(&["folder.npz: ", "this is a folder"]);
     desk.run("--net relu.pbtxt --feed x.npz --output no/out.npz").failed(&["there is no folder `no`"]);
     // A file that may not be written is not replaced either.
     desk.put("old.npz", "old");

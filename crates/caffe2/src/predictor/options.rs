@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use caffe2_operator::{Observer, OpRegistry, Workspace, check_definition};
+use caffe2_operator::{Folder, Observer, OpRegistry, Workspace, check_definition};
 use caffe2_proto::{EncodedNet, NetDef};
 
 use super::{KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
 use crate::NetFacts;
-use crate::files::{Limits, Mapping};
+use crate::files::{Limits, Mapping, PredictorFile};
 
 /// How a model is loaded, and what it may take.
 ///
@@ -35,6 +35,7 @@ pub struct PredictorOptions {
     time_limit: Option<Duration>,
     limits: Limits,
     mapping: Mapping,
+    folder: Option<Folder>,
     keep_all_blobs: bool,
     kept: Vec<String>,
     apart: bool,
@@ -73,6 +74,11 @@ impl PredictorOptions {
     /// Whether the file of the init net may be mapped into memory.
     pub fn mapping(self, mapping: Mapping) -> PredictorOptions {
         PredictorOptions { mapping, ..self }
+    }
+
+    /// A folder that operators of the nets, such as `Load`, may use files in. By default there is none, and they are refused.
+    pub fn allow_files(self, folder: Folder) -> PredictorOptions {
+        PredictorOptions { folder: Some(folder), ..self }
     }
 
     /// A workspace whose blobs the nets can read, such as weights that several models share. It is never written; its
@@ -138,7 +144,35 @@ impl PredictorOptions {
         // The smaller first: a mistake in it should not wait for the larger.
         let predict = self.limits.read_net(predict_net)?;
         let init = self.limits.open_net(init_net, self.mapping)?;
-        self.build_from(init, predict, Some(init_net), Some(predict_net))
+        self.build_from(init, predict, Some(predict_net), |workspace, init| {
+            workspace.run_init_net(init).map_err(|e| PredictorError::from(e).in_file(Some(init_net)))
+        })
+    }
+
+    /// Loads the model of a predictor file, which has its parameters too, or of a `MetaNetDef`.
+    ///
+    /// # Errors
+    /// As [`Predictor::from_file`].
+    pub fn load_file(self, path: impl AsRef<Path>) -> Result<Predictor, PredictorError> {
+        let file = PredictorFile::open(path, &self.limits)?;
+        self.build_file(&file)
+    }
+
+    /// Loads the model of a predictor file that was opened.
+    ///
+    /// # Errors
+    /// As [`Predictor::from_file`].
+    pub fn build_file(self, file: &PredictorFile) -> Result<Predictor, PredictorError> {
+        let predict = file.predict_net().clone();
+        self.build_from(EncodedNet::default(), predict, None, |workspace, init| {
+            workspace.run_init_net(init)?;
+            file.load_into(workspace)?;
+            // They hold zeros of the shapes at the export, and are to be given.
+            for input in file.inputs() {
+                workspace.remove_blob(input);
+            }
+            Ok(())
+        })
     }
 
     /// Loads a model from definitions.
@@ -146,17 +180,16 @@ impl PredictorOptions {
     /// # Errors
     /// As [`Predictor::load`].
     pub fn build(self, init: EncodedNet, predict: NetDef) -> Result<Predictor, PredictorError> {
-        self.build_from(init, predict, None, None)
+        self.build_from(init, predict, None, |workspace, init| Ok(workspace.run_init_net(init)?))
     }
 
     fn build_from(
         self,
         mut init: EncodedNet,
         mut predict: NetDef,
-        init_path: Option<&Path>,
         predict_path: Option<&Path>,
+        make_parameters: impl FnOnce(&mut Workspace, EncodedNet) -> Result<(), PredictorError>,
     ) -> Result<Predictor, PredictorError> {
-        let of_init = |error| PredictorError::from(error).in_file(init_path);
         let of_predict = |error| PredictorError::from(error).in_file(predict_path);
         let passes = self.chosen_passes()?;
         predict.name.get_or_insert_with(|| "predict".into());
@@ -166,7 +199,7 @@ impl PredictorOptions {
         let mut workspace = self.workspace();
         let registry = workspace.registry()?;
         check_definition(&predict, &registry).map_err(of_predict)?;
-        workspace.run_init_net(init).map_err(of_init)?;
+        make_parameters(&mut workspace, init)?;
         for pass in &passes {
             pass.after_init(&mut workspace, &mut predict)?;
         }
@@ -214,6 +247,9 @@ impl PredictorOptions {
         }
         if self.time_limit.is_some() {
             workspace.set_time_limit(self.time_limit);
+        }
+        if let Some(folder) = &self.folder {
+            workspace.allow_files(folder.clone());
         }
         for observer in &self.observers {
             workspace.observe_new_nets(Arc::clone(observer));
