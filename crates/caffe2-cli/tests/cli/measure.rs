@@ -1,6 +1,7 @@
 //! `caffe2 bench` and `caffe2 profile`.
 
-use caffe2::{Caffe2Message as _, NetDef, OperatorDef, Tensor};
+use caffe2::files::read_net;
+use caffe2::{NetDef, OperatorDef, Tensor};
 use serde_json::Value;
 
 use crate::{Desk, file, two_files};
@@ -28,8 +29,7 @@ fn bench_tells_times_of_runs_and_operators() {
     assert_eq!(number(&json["percentiles_ms"]["99"]), max);
     assert_eq!(json["inputs"][0]["seed"], Value::Null);
     let ops = json["per_op"].as_array().unwrap();
-    let net =
-        NetDef::from_binary(&std::fs::read(file("tiny_face_detector", "predict_net.pb")).unwrap()).unwrap();
+    let net = read_net(file("tiny_face_detector", "predict_net.pb")).unwrap();
     let types: Vec<_> = ops.iter().map(|op| op["type"].as_str().unwrap()).collect();
     assert_eq!(types, net.op.iter().map(|op| op.r#type()).collect::<Vec<_>>());
     let shares: f64 = ops.iter().map(|op| number(&op["share"])).sum();
@@ -121,7 +121,7 @@ fn traces_have_an_event_for_each_operator_of_each_run() {
     let events = trace["traceEvents"].as_array().unwrap();
     let of = |category: &str| events.iter().filter(|event| event["cat"] == category).collect::<Vec<_>>();
     let (nets, operators) = (of("net"), of("operator"));
-    let net = NetDef::from_binary(&std::fs::read(file("digits", "predict_net.pb")).unwrap()).unwrap();
+    let net = read_net(file("digits", "predict_net.pb")).unwrap();
     assert_eq!((nets.len(), operators.len()), (2, 2 * net.op.len()));
     let end = |event: &Value| number(&event["ts"]) + number(&event["dur"]);
     for (index, operator) in operators.iter().enumerate() {
