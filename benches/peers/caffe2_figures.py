@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The figures of `figures.rs` for the real Caffe2, on the same nets: run it with a Python that has Caffe2
-(tests/golden/README.md says how to install one).  One thread, each figure the best of many runs."""
+(tests/golden/README.md says how to install one).  One thread unless it says otherwise, each figure the best of many
+runs.  Arguments choose parts, named as those of figures.rs."""
 import os
+import sys
 import time
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -117,23 +119,40 @@ def lookups(batch=100, batches=64):
     print()
 
 
-def chain(length):
-    net = caffe2_pb2.NetDef(name='chain', external_input=['x0'], external_output=['x%d' % length])
+def chains(count, length, net_type='simple'):
+    """`count` chains of one-element Relus, `length` operators together."""
+    net = caffe2_pb2.NetDef(name='chains', type=net_type, num_workers=2, external_input=['x'])
     for i in range(length):
-        net.op.add(type='Relu', input=['x%d' % i], output=['x%d' % (i + 1)])
+        chain, place = i % count, i // count
+        before = 'x%d_%d' % (chain, place) if place else 'x'
+        net.op.add(type='Relu', input=[before], output=['x%d_%d' % (chain, place + 1)])
     return net
 
 
-def overhead():
-    workspace.FeedBlob('x0', np.ones(1, np.float32))
-    workspace.CreateNet(chain(1000))
+def per_operator(net):
+    workspace.CreateNet(net, True)
     # Several runs in one call, so that the way through Python does not count.
-    per_op = best(lambda: workspace.C.run_net('chain', 100, False)) / 100 / 1000
-    print('chain of 1000 one-element Relus: %.1f ns per operator' % (per_op * 1e9))
-    long = chain(10000).SerializeToString()
-    build = best(lambda: workspace.C.create_net(long, True))
-    print('building 10000 operators: %.2f us per operator' % (build * 1e6 / 10000))
-    relu = core.CreateOperator('Relu', ['x0'], ['y']).SerializeToString()
+    return best(lambda: workspace.C.run_net(net.name, 10, False)) / 10 / len(net.op) * 1e9
+
+
+def build_per_operator(net):
+    message = net.SerializeToString()
+    return best(lambda: workspace.C.create_net(message, True)) * 1e6 / len(net.op)
+
+
+def overhead():
+    workspace.FeedBlob('x', np.ones(1, np.float32))
+    print('1000 one-element Relus, ns per operator:')
+    print('  a chain, simple: %.1f' % per_operator(chains(1, 1000)))
+    print('  a chain, dag with 2 workers: %.1f' % per_operator(chains(1, 1000, 'dag')))
+    print('  two chains, simple: %.1f' % per_operator(chains(2, 1000)))
+    print('  two chains, dag with 2 workers: %.1f' % per_operator(chains(2, 1000, 'dag')))
+    print('  500 chains of two, dag with 2 workers: %.1f' % per_operator(chains(500, 1000, 'dag')))
+    print('building 10000 of them, us per operator:')
+    print('  a chain, simple: %.2f' % build_per_operator(chains(1, 10000)))
+    print('  a chain, dag: %.2f' % build_per_operator(chains(1, 10000, 'dag')))
+    print('  100 chains, dag: %.2f' % build_per_operator(chains(100, 10000, 'dag')))
+    relu = core.CreateOperator('Relu', ['x'], ['y']).SerializeToString()
     once = best(lambda: [workspace.C.run_operator_once(relu) for _ in range(1000)])
     print('run_operator_once: %.2f us\n' % (once * 1e6 / 1000))
 
@@ -167,10 +186,14 @@ def detector():
     print('tiny_face_detector: a run with 1 thread: %.2f ms' % (best(lambda: workspace.RunNet(net.name)) * 1e3))
 
 
+PARTS = {
+    'dequantization': dequantization,
+    'rows': lambda: (row_dequantization(), lookups()),
+    'overhead': overhead,
+    'products': products,
+    'detector': detector,
+}
+
 if __name__ == '__main__':
-    dequantization()
-    row_dequantization()
-    lookups()
-    overhead()
-    products()
-    detector()
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()

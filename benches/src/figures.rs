@@ -1,6 +1,5 @@
 //! Prints the figures of `docs/performance.md` that need no peer: each the best of many runs, one thread unless they say
-//! otherwise. An argument chooses one part: `dequantization`, `rows`, `overhead`, `detector`, `products` or
-//! `nets`.
+//! otherwise. Arguments choose parts: `dequantization`, `rows`, `overhead`, `detector`, `products`, `nets`.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -18,8 +17,8 @@ mod byte_products;
 mod rows;
 
 fn main() -> Result<()> {
-    let part = std::env::args().nth(1);
-    let wanted = |name| part.as_deref().is_none_or(|part| part == name);
+    let named: Vec<_> = std::env::args().skip(1).collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     println!("instruction set: {}\n", Isa::current().name());
     if wanted("dequantization") {
         dequantization();
@@ -80,35 +79,68 @@ fn dequantization() {
     println!();
 }
 
-fn chain(length: usize) -> NetDef {
-    let relu = |i: usize| OperatorDef::new("Relu").input(format!("x{i}")).output(format!("x{}", i + 1));
-    NetDef::new("chain").external_input("x0").ops((0..length).map(relu)).external_output(format!("x{length}"))
+/// `chains` chains of one-element `Relu`s, `length` operators together.
+fn chains(chains: usize, length: usize) -> NetDef {
+    let mut net = NetDef::new("chains").external_input("x");
+    for i in 0..length {
+        let (chain, place) = (i % chains, i / chains);
+        let input = if place == 0 { "x".to_owned() } else { format!("x{chain}_{place}") };
+        net = net.op(OperatorDef::new("Relu").input(input).output(format!("x{chain}_{}", place + 1)));
+    }
+    net
 }
 
-fn overhead() -> Result<()> {
+fn parallel(net: NetDef) -> NetDef {
+    NetDef { num_workers: Some(2), ..net.with_type("dag") }
+}
+
+/// The time that an operator of a net takes, in nanoseconds.
+fn per_operator(threads: usize, net: &NetDef) -> Result<f64> {
     let mut workspace = Workspace::new();
-    workspace.set_threads(1);
-    workspace.feed("x0", Tensor::from_slice([1], &[1.0f32])?);
-    workspace.create_net(&chain(1000))?;
+    workspace.set_threads(threads);
+    workspace.feed("x", Tensor::from_slice([1], &[1.0f32])?);
+    workspace.create_net(net)?;
     let mut failed = Ok(());
     let run = best(|| {
-        if let Err(error) = workspace.run_net("chain") {
+        if let Err(error) = workspace.run_net(net.name()) {
             failed = Err(error);
         }
     });
     failed?;
-    println!("chain of 1000 one-element Relus: {:.1} ns per operator", run.as_secs_f64() * 1e9 / 1000.0);
+    Ok(run.as_secs_f64() * 1e9 / net.op.len() as f64)
+}
 
-    let long = chain(10_000);
-    workspace.create_or_replace_net(&long)?;
+/// The time that an operator takes to be built in a net, in microseconds.
+fn build_per_operator(net: &NetDef) -> Result<f64> {
+    let mut workspace = Workspace::new();
+    workspace.feed("x", Tensor::from_slice([1], &[1.0f32])?);
+    workspace.create_net(net)?;
     let build = best(|| {
-        workspace.delete_net("chain");
-        let built = workspace.create_net(&long).map(drop);
+        workspace.delete_net(net.name());
+        let built = workspace.create_net(net).map(drop);
         black_box(&built);
     });
-    println!("building 10000 operators: {:.2} us per operator", build.as_secs_f64() * 1e6 / 10_000.0);
+    Ok(build.as_secs_f64() * 1e6 / net.op.len() as f64)
+}
 
-    let relu = OperatorDef::new("Relu").input("x0").output("y");
+fn overhead() -> Result<()> {
+    let (one, two) = (chains(1, 1000), chains(2, 1000));
+    println!("1000 one-element Relus, ns per operator:");
+    println!("  a chain, simple: {:.1}", per_operator(1, &one)?);
+    println!("  a chain, dag with 2 workers: {:.1}", per_operator(2, &parallel(one))?);
+    println!("  two chains, simple: {:.1}", per_operator(1, &two)?);
+    println!("  two chains, dag with 2 workers: {:.1}", per_operator(2, &parallel(two))?);
+    let many = parallel(chains(500, 1000));
+    println!("  500 chains of two, dag with 2 workers: {:.1}", per_operator(2, &many)?);
+
+    println!("building 10000 of them, us per operator:");
+    println!("  a chain, simple: {:.2}", build_per_operator(&chains(1, 10_000))?);
+    println!("  a chain, dag: {:.2}", build_per_operator(&parallel(chains(1, 10_000)))?);
+    println!("  100 chains, dag: {:.2}", build_per_operator(&parallel(chains(100, 10_000)))?);
+
+    let mut workspace = Workspace::new();
+    workspace.feed("x", Tensor::from_slice([1], &[1.0f32])?);
+    let relu = OperatorDef::new("Relu").input("x").output("y");
     workspace.run_operator_once(&relu)?;
     let once = best(|| {
         for _ in 0..1000 {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the golden cases again with the real Caffe2.
 
-  make.py            write tests/golden/cases and tests/golden/nets anew
+  make.py            write tests/golden/cases, tests/golden/nets and tests/golden/plans anew
   make.py --only F   add or replace the cases of the family make/F.py alone
   make.py --check    make them in memory and compare with what is stored
   make.py --list     count the stored cases by operator
@@ -129,6 +129,18 @@ def execute(defs, inputs, fetch):
         return given, (b'', {}), message(e)
 
 
+def execute_plan(plan, inputs, fetch):
+    """Run a plan in a fresh workspace: (inputs, outputs, nets that are there then, error)."""
+    ws = workspace.C.Workspace()
+    feed(ws, inputs)
+    given, error = tensor_protos(ws, list(inputs)), ''
+    try:
+        ws._run_plan(plan.SerializeToString())
+    except RuntimeError as e:
+        error = message(e)
+    return given, tensor_protos(ws, fetch), sorted(ws.nets), error
+
+
 def in_a_child(function, *args, perturb=0):
     """function(*args) in a forked process whose fresh memory holds the byte `perturb`."""
     r, w = os.pipe()
@@ -157,7 +169,7 @@ def in_a_child(function, *args, perturb=0):
     return value
 
 
-def run_twice(defs, inputs, fetch):
+def run_twice(defs, inputs, fetch, execute=execute):
     first = in_a_child(execute, defs, inputs, fetch, perturb=0x55)
     second = in_a_child(execute, defs, inputs, fetch, perturb=0xA3)
     if first != second:
@@ -250,11 +262,28 @@ def write_net(root, name, init, predict, inputs, tolerance=EXACT, note='', fetch
                           tolerance=tolerance))
 
 
+def write_plan(root, name, plan, inputs, note='', fetch=()):
+    given, result, nets, error = run_twice(plan, inputs, list(fetch), execute=execute_plan)
+    if bool(error) != name.startswith('refuses_'):
+        raise RuntimeError('the name says otherwise than Caffe2: ' + (error or 'accepted'))
+    folder = os.path.join(root, name)
+    os.makedirs(folder)
+    put(folder, 'plan.pb', plan.SerializeToString())
+    put(folder, 'inputs.pb', given)
+    put(folder, 'outputs.pb', result)
+    put_meta(folder, dict(note=note, fetch=list(fetch), expects_error=bool(error), message=error, nets=nets,
+                          inputs=describe(given), outputs=describe(result), tolerance=EXACT))
+    return error
+
+
+PARTS = ('cases', 'nets', 'plans')
+
+
 def make(root, only):
-    """The cases and nets of a family, or of all, under root/cases and root/nets; the list of what went wrong."""
+    """The cases, nets and plans of a family, or of all, in folders under root; the list of what went wrong."""
     wrong = []
-    os.makedirs(os.path.join(root, 'cases'))
-    os.makedirs(os.path.join(root, 'nets'))
+    for part in PARTS:
+        os.makedirs(os.path.join(root, part))
     sys.path.insert(0, os.path.join(HERE, 'make'))
     for path in sorted(glob.glob(os.path.join(HERE, 'make', '%s.py' % (only or '*')))):
         family = os.path.basename(path)[:-3]
@@ -262,12 +291,15 @@ def make(root, only):
         # A family's random numbers depend on its name only: a new family changes no other.
         rng = np.random.RandomState(zlib.crc32(family.encode()))
         count = refused = 0
-        for kind, generator in (('cases', module.get('cases')), ('nets', module.get('nets'))):
+        for kind, generator in ((part, module.get(part)) for part in PARTS):
             for item in generator(core.CreateOperator, rng) if generator else ():
                 try:
                     if kind == 'cases':
                         name, ops, inputs, options = (tuple(item) + ({},))[:4]
                         refused += bool(write_case(os.path.join(root, 'cases'), name, ops, inputs, **options))
+                    elif kind == 'plans':
+                        name, plan, inputs, options = item
+                        refused += bool(write_plan(os.path.join(root, 'plans'), name, plan, inputs, **options))
                     else:
                         name, init, predict, inputs, options = item
                         write_net(os.path.join(root, 'nets'), name, init, predict, inputs, **options)
@@ -321,7 +353,8 @@ def list_cases():
         print('%-36s %4d cases  %3d refused  %2d diverge' % (
             os.path.basename(folder), len(metas), sum(m['expects_error'] for m in metas),
             sum('diverges' in m for m in metas)))
-    print('%-36s %4d cases, %d nets' % ('all', total, len(glob.glob(os.path.join(HERE, 'nets', '*')))))
+    nets, plans = (len(glob.glob(os.path.join(HERE, part, '*'))) for part in PARTS[1:])
+    print('%-36s %4d cases, %d nets, %d plans' % ('all', total, nets, plans))
 
 
 def main():
@@ -338,7 +371,7 @@ def main():
         p.error('--check compares all families')
     with tempfile.TemporaryDirectory() as made:
         wrong = make(made, a.only)
-        for part in ('cases', 'nets') if not wrong else ():
+        for part in PARTS if not wrong else ():
             stored = os.path.join(HERE, part)
             if a.check:
                 wrong += compare(stored, os.path.join(made, part))

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use caffe2_operator::proto::{Caffe2Message, NetDef, OperatorDef, TensorProtos, WireLimits};
+use caffe2_operator::proto::{Caffe2Message, NetDef, OperatorDef, PlanDef, TensorProtos, WireLimits};
 use caffe2_operator::{Error, Int8Tensor, Tensor, Workspace};
 use serde_json::Value;
 
@@ -59,6 +59,22 @@ pub struct NetCase {
     pub tolerance: Tolerance,
 }
 
+/// A plan with what it is to leave behind.
+pub struct PlanCase {
+    /// The name of its folder.
+    pub name: String,
+    /// The plan.
+    pub plan: PlanDef,
+    /// What is fed.
+    pub inputs: Blobs,
+    /// Whether it is to be refused, or to fail.
+    pub refused: bool,
+    /// What blobs hold afterwards, also when it is refused.
+    pub outputs: Blobs,
+    /// The nets in the workspace afterwards.
+    pub nets: Vec<String>,
+}
+
 /// All cases, or those that have the environment variable `GOLDEN` in their name.
 ///
 /// # Panics
@@ -75,6 +91,14 @@ pub fn cases() -> Vec<Case> {
 /// When a file is missing or broken.
 pub fn nets() -> Vec<NetCase> {
     folders(&root().join("nets")).iter().map(|folder| read_net(folder)).collect()
+}
+
+/// All plans.
+///
+/// # Panics
+/// When a file is missing or broken.
+pub fn plans() -> Vec<PlanCase> {
+    folders(&root().join("plans")).iter().map(|folder| read_plan(folder)).collect()
 }
 
 /// Runs a net once in a child of `parent` and gives that back.
@@ -222,6 +246,19 @@ fn read_case(folder: &Path) -> Case {
         );
     }
     Case { inputs: read_blobs(folder, "inputs", &meta), name, op_type, net, expected }
+}
+
+fn read_plan(folder: &Path) -> PlanCase {
+    let meta = read_meta(folder);
+    let nets = meta["nets"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    PlanCase {
+        name: case_name(folder),
+        plan: read_message(&folder.join("plan.pb")),
+        inputs: read_blobs(folder, "inputs", &meta),
+        refused: meta["expects_error"] == true,
+        outputs: read_blobs(folder, "outputs", &meta),
+        nets: nets.map(str::to_owned).collect(),
+    }
 }
 
 fn read_net(folder: &Path) -> NetCase {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use caffe2_operator::proto::NetDef;
 use caffe2_operator::{BlobInfos, ErrorKind, OpRegistry, TensorInfo, Workspace, infer_net, operator_catalog};
+use caffe2_tests::compare::Tolerance;
 use caffe2_tests::content::Content;
 use caffe2_tests::golden::{
     self, Blobs, Case, Expected, Failures, RunFailure, compare_blobs, feed, panic_message,
@@ -221,6 +222,29 @@ fn nets_give_what_caffe2_gives() {
         };
         failures.check(&net.name, check());
     }
+    failures.finish();
+}
+
+#[test]
+fn plans_leave_what_caffe2_leaves() {
+    let mut failures = Failures::default();
+    for (case, threads) in golden::plans().iter().flat_map(|case| [(case, 1), (case, 2), (case, 4)]) {
+        let mut workspace = Workspace::new();
+        workspace.set_threads(threads);
+        feed(&mut workspace, &case.inputs);
+        let ran = workspace.run_plan(&case.plan);
+        let check = || -> Result<(), String> {
+            match ran {
+                Ok(()) if case.refused => return Err("ran, expected a refusal".to_string()),
+                Err(error) if !case.refused => return Err(format!("refused: {error}")),
+                _ => compare_blobs(&workspace, &case.outputs, Tolerance::Exact)?,
+            }
+            let nets = workspace.nets();
+            if nets == case.nets { Ok(()) } else { Err(format!("nets {nets:?}, expected {:?}", case.nets)) }
+        };
+        failures.check(&format!("{} on {threads} threads", case.name), check());
+    }
+    assert!(failures.checked() > 100);
     failures.finish();
 }
 

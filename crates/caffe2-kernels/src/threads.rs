@@ -12,8 +12,11 @@ use rayon::prelude::*;
 ///
 /// With one thread nothing is ever started, nothing is allocated, and all work runs on the caller's
 /// thread. With more, the pool starts at the first piece of work that is large enough to share. If the
-/// system refuses to start it, the work runs on the caller's thread. The pool is never rayon's global one,
-/// and using a handle from within one of its own workers, or from a worker of another pool, is allowed.
+/// system refuses to start it, the work runs on the caller's thread. The pool is never rayon's global one.
+///
+/// A handle may be used from within one of the pool's own workers. On a worker of another rayon pool, all work runs on
+/// that thread: to wait there for a pool of ours, rayon would meanwhile run other jobs of that pool, in the middle of
+/// this one, with all the locks it holds and on top of its stack.
 #[derive(Debug, Clone, Default)]
 pub struct Threads {
     shared: Option<Arc<Shared>>,
@@ -106,6 +109,10 @@ impl Threads {
 
     fn pool(&self) -> Option<&rayon::ThreadPool> {
         let shared = self.shared.as_deref()?;
+        if rayon::current_thread_index().is_some() {
+            let own = shared.pool.get().and_then(Option::as_ref);
+            return own.filter(|pool| pool.current_thread_index().is_some());
+        }
         shared.pool.get_or_init(|| start_pool(shared.count)).as_ref()
     }
 }
@@ -172,16 +179,36 @@ mod tests {
     }
 
     #[test]
-    fn workers_may_share_work_again() {
+    fn workers_may_share_work_again_and_those_of_others_work_alone() {
         let (threads, other) = (Threads::new(2), Threads::new(2));
         let total = AtomicUsize::new(0);
         threads.for_each_index(8, true, |_| {
             threads.for_each_block(&mut [0; 64], 4, 0, |_, block| {
+                let worker = std::thread::current().id();
                 other.for_each_index(block.len(), true, |_| {
+                    assert_eq!(std::thread::current().id(), worker);
                     total.fetch_add(1, Ordering::Relaxed);
                 });
             });
         });
         assert_eq!(total.into_inner(), 8 * 64);
+        assert!(!started(&other));
+    }
+
+    /// A job of another pool that waits for ours must not find itself in the middle of another one.
+    #[test]
+    fn locks_may_be_held_by_jobs_of_other_pools() {
+        let threads = Threads::new(2);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let total = std::sync::Mutex::new(0);
+        pool.install(|| {
+            (0..200usize).into_par_iter().for_each(|_| {
+                let mut total = total.lock().unwrap();
+                let mut out = [0; 64];
+                threads.for_each_block(&mut out, 4, 0, |_, block| block.fill(1));
+                *total += out.iter().sum::<usize>();
+            });
+        });
+        assert_eq!(*total.lock().unwrap(), 200 * 64);
     }
 }

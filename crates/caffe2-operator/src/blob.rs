@@ -37,6 +37,10 @@ pub struct BlobError {
     pub found: &'static str,
 }
 
+/// A blob holds what cannot be handed over.
+#[derive(Debug)]
+pub(crate) struct CannotHandOver;
+
 impl Blob {
     /// A blob that holds `value`; a [`Tensor`] becomes a tensor blob, an [`Int8Tensor`] one of its kind.
     pub fn new<T: Any + Send>(value: T) -> Blob {
@@ -58,8 +62,12 @@ impl Blob {
 
     /// Whether it holds something that was written: a tensor with elements, or with none and a type, or any other value.
     pub(crate) fn is_written(&self) -> bool {
-        let values = self.as_tensor().or_else(|| self.as_int8().map(|int8| &int8.values));
-        !self.is_empty() && values.is_none_or(|tensor| tensor.data_type().is_some())
+        !self.is_empty() && self.elements().is_none_or(|tensor| tensor.data_type().is_some())
+    }
+
+    /// The tensor, of either kind, if the blob holds one.
+    pub(crate) fn elements(&self) -> Option<&Tensor> {
+        self.as_tensor().or_else(|| self.as_int8().map(|int8| &int8.values))
     }
 
     /// The name of the type that the blob holds; `a tensor`, `an 8-bit tensor`, or `nothing`.
@@ -93,12 +101,17 @@ impl Blob {
     #[inline]
     pub fn tensor_or_insert_with(&mut self, fresh: impl FnOnce() -> Tensor) -> &mut Tensor {
         if !matches!(self.0, Content::Tensor(_)) {
-            self.0 = Content::Tensor(fresh());
+            self.put_tensor(fresh());
         }
         match &mut self.0 {
             Content::Tensor(tensor) => tensor,
             _ => unreachable!("a tensor was just put in"),
         }
+    }
+
+    #[cold]
+    fn put_tensor(&mut self, tensor: Tensor) {
+        self.0 = Content::Tensor(tensor);
     }
 
     /// The 8-bit tensor, if the blob holds one.
@@ -162,6 +175,27 @@ impl Blob {
         value.ok_or(wrong)
     }
 
+    /// Hands the memory of the tensor, of either kind, over to another blob, whose content becomes unspecified; this
+    /// one is unwritten then. How many bytes the elements took; 0 when there was nothing to hand over.
+    ///
+    /// # Errors
+    /// When what the blob holds cannot be handed over: shared memory, strings, a value that is no tensor. Then nothing
+    /// changes.
+    pub(crate) fn hand_over(&mut self, to: &mut Blob) -> Result<u64, CannotHandOver> {
+        let from = match &mut self.0 {
+            Content::Empty => return Ok(0),
+            Content::Tensor(tensor) => tensor,
+            Content::Int8(int8) => &mut int8.values,
+            Content::Value(_) => return Err(CannotHandOver),
+        };
+        let bytes = from.byte_len() as u64;
+        let to = match &mut to.0 {
+            Content::Int8(int8) => &mut int8.values,
+            _ => to.tensor_or_insert_with(Tensor::new),
+        };
+        if from.hand_over(to) { Ok(bytes) } else { Err(CannotHandOver) }
+    }
+
     /// A second blob with the same content, where that can be shared: a tensor of either kind (its storage is
     /// shared until one of the two is written) or nothing. Other values cannot, and give an empty blob.
     pub(crate) fn share(&self) -> Blob {
@@ -214,6 +248,22 @@ mod tests {
         blob.tensor_or_insert_with(Tensor::new);
         assert!(blob.int8().is_err() && blob.as_int8().is_none());
         assert_eq!(blob.int8_or_default().scale, 1.0);
+    }
+
+    #[test]
+    fn memory_goes_from_kind_to_kind() {
+        let bytes = || Tensor::from_slice([3], &[1u8, 2, 3]).unwrap();
+        let mut int8 = Blob::from(Int8Tensor { scale: 0.5, zero_point: 1, values: bytes() });
+        let (mut tensor, mut other) = (Blob::default(), Blob::from(Int8Tensor::default()));
+        let buffer = int8.elements().unwrap().as_bytes().unwrap().as_ptr();
+        assert_eq!(int8.hand_over(&mut tensor).unwrap(), 3);
+        assert!(!int8.is_written() && !tensor.is_written() && int8.as_int8().is_some());
+        assert_eq!(tensor.hand_over(&mut other).unwrap(), 0);
+        let values = &mut other.int8_or_default().values;
+        assert_eq!(values.overwrite::<u8, _>([3]).unwrap().as_ptr(), buffer);
+        let shared = other.share();
+        assert!(other.hand_over(&mut int8).is_err() && Blob::new("text").hand_over(&mut int8).is_err());
+        assert!(other.is_written() && shared.is_written() && !int8.is_written());
     }
 
     #[test]

@@ -199,6 +199,16 @@ impl ControlIo<'_> {
 }
 
 #[cfg(test)]
+impl ControlIo<'_> {
+    /// The elements of input `index`.
+    pub(crate) fn integers(&mut self, index: usize) -> Result<&[i64], OpError> {
+        let tensor = self.access.look(self.wiring, index).and_then(|blob| blob.as_tensor());
+        let tensor = tensor.ok_or(OpError::Missing { output: false, index })?;
+        tensor.as_slice().map_err(|source| OpError::Input { index, source })
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{AboveOp, AddValueOp, SpreadOp, add, number, value};

@@ -45,6 +45,7 @@ struct Inner {
     kind: ErrorKind,
     net: Option<String>,
     op: Option<OpLabel>,
+    blob: Option<String>,
     message: String,
     details: Vec<String>,
     cause: Option<OpError>,
@@ -74,6 +75,7 @@ impl Error {
             kind,
             net: None,
             op: None,
+            blob: None,
             message: message.into(),
             details: Vec::new(),
             cause: None,
@@ -105,6 +107,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn of_blob(mut self, name: Option<&str>) -> Error {
+        self.0.blob = name.map(str::to_owned);
+        self
+    }
+
     pub(crate) fn detail(mut self, details: impl IntoIterator<Item = String>) -> Error {
         self.0.details.extend(details);
         self
@@ -128,6 +135,11 @@ impl Error {
     /// The operator, if it is about one.
     pub fn operator(&self) -> Option<&OpLabel> {
         self.0.op.as_ref()
+    }
+
+    /// The name of the input or output that an operator failed for, if it did for one.
+    pub fn blob(&self) -> Option<&str> {
+        self.0.blob.as_deref()
     }
 
     /// The details, one for each thing that is wrong or worth knowing.

@@ -10,6 +10,7 @@ use caffe2_tensor::{DataType, Element, Int8Tensor, IntoShape, MemoryBudget, Shap
 use crate::OpError;
 use crate::access::Borrows;
 use crate::blob::Blob;
+use crate::net::Crew;
 use crate::stop::StopRules;
 
 /// The inputs and outputs of one run of an operator.
@@ -26,9 +27,18 @@ pub struct OpIo<'a> {
 /// What all operators of a workspace share.
 #[derive(Debug, Clone)]
 pub(crate) struct RunResources {
+    /// The threads that kernels may use, and those that help to run parallel nets.
     pub(crate) threads: Threads,
+    pub(crate) crew: Crew,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) stop: StopRules,
+}
+
+impl RunResources {
+    /// The same without any thread but the one that runs.
+    pub(crate) fn alone(&self) -> RunResources {
+        RunResources { threads: Threads::single(), crew: Crew::default(), ..self.clone() }
+    }
 }
 
 impl<'a> OpIo<'a> {
@@ -221,12 +231,14 @@ impl<'a> OpIo<'a> {
     /// As [`OpIo::input_slice`] and [`OpIo::output_slice`].
     #[inline]
     pub fn unary<T: Element>(&mut self, input: usize, output: usize) -> Result<InOut<'a, T>, OpError> {
-        if let Some(elements) = self.in_place_slice(input, output)? {
-            return Ok(InOut::InPlace(elements));
+        if !self.is_in_place(input, output) {
+            let x = self.input(input)?;
+            let elements = x.as_slice().map_err(|source| OpError::Input { index: input, source })?;
+            return Ok(InOut::Apart(elements, self.output_slice(output, x.shape())?));
         }
-        let x = self.input(input)?;
-        let elements = x.as_slice().map_err(|source| OpError::Input { index: input, source })?;
-        Ok(InOut::Apart(elements, self.output_slice(output, x.shape())?))
+        self.peek(input)?;
+        let both = self.output(output)?.as_mut_slice();
+        both.map(InOut::InPlace).map_err(|source| OpError::Input { index: input, source })
     }
 
     /// A look at the tensor of input `index` before outputs are taken. Unlike [`OpIo::input`] this leaves an

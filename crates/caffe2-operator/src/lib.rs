@@ -100,7 +100,7 @@ pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
 pub use item::{Item, copy_rows};
 pub use long_list::LongList;
-pub use net::{Net, NetInfo, OpInfo, check_definition};
+pub use net::{BlobMemory, KeptBlob, MemoryReport, Net, NetInfo, OpInfo, check_definition};
 pub use observer::{Observer, TimeObserver};
 pub use op_error::{ArgError, ArgProblem, OpError};
 pub use operator::{Operator, OperatorType};

@@ -7,8 +7,10 @@ use crate::net::{NetInfo, OpInfo};
 
 /// Is told when a net and its operators start and stop.
 ///
-/// Without observers a net pays nothing for them. `stop` methods are called on failure too. Methods take
-/// `&self`, and several threads may call them, so that one observer can watch several nets.
+/// Without observers a net pays nothing for them. `stop` methods are called on failure too, and when an operator
+/// panics. Methods take `&self`, and several threads may call them: one observer can watch several nets, and in a
+/// parallel net operators start and stop on several threads at once. `net_start` comes before all of them, and
+/// `net_stop` after all of them, on the thread that runs the net.
 pub trait Observer: Send + Sync {
     /// The net starts to run.
     fn net_start(&self, net: &NetInfo) {
@@ -28,6 +30,19 @@ pub trait Observer: Send + Sync {
     /// An operator has run; `ok` tells whether it went well.
     fn op_stop(&self, net: &NetInfo, op: &OpInfo, ok: bool) {
         let _ = (net, op, ok);
+    }
+
+    /// What a net calls when an operator starts, with the worker that runs it: 0 is the thread that runs the net, the
+    /// threads that help it have the numbers from 1 on. Unless it is implemented it calls [`Observer::op_start`].
+    fn op_start_by(&self, worker: usize, net: &NetInfo, op: &OpInfo) {
+        let _ = worker;
+        self.op_start(net, op);
+    }
+
+    /// What a net calls when an operator has run, as [`Observer::op_start_by`].
+    fn op_stop_by(&self, worker: usize, net: &NetInfo, op: &OpInfo, ok: bool) {
+        let _ = worker;
+        self.op_stop(net, op, ok);
     }
 }
 

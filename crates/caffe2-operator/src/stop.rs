@@ -54,6 +54,8 @@ pub enum Stopped {
 pub(crate) struct StopRules {
     pub(crate) token: CancelToken,
     pub(crate) time_limit: Option<Duration>,
+    /// Ends the parts of one run, when another part has failed.
+    pub(crate) halt: Option<CancelToken>,
     /// When the run that is going on began; only kept where there is a limit.
     began: Option<Instant>,
 }
@@ -67,7 +69,7 @@ impl StopRules {
     /// Fails when the run is to end.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Stopped> {
-        if self.token.is_cancelled() {
+        if self.token.is_cancelled() || self.halt.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Stopped::Cancelled);
         }
         match (self.began, self.time_limit) {

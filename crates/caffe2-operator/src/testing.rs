@@ -5,7 +5,10 @@ use std::sync::Arc;
 use caffe2_proto::{NetDef, OperatorDef};
 use caffe2_tensor::Tensor;
 
-use crate::{ArgError, Args, OpError, OpIo, OpRegistry, OpSchema, Operator, OperatorType, Workspace};
+use crate::{
+    ArgError, Args, ControlIo, ControlOperator, ControlOperatorType, OpError, OpIo, OpRegistry, OpSchema,
+    Operator, OperatorType, SubNet, Workspace,
+};
 
 /// `y = x + value`, in place if wanted.
 pub(crate) struct AddValueOp(f32);
@@ -158,6 +161,81 @@ impl Operator for LargeOp {
     }
 }
 
+/// Integers that depend on all inputs, on their order and on `salt`, and how many there are too; fails when the first
+/// input is `salt`, and waits meanwhile if it is told to. Any output may be any input.
+pub(crate) struct MixOp {
+    salt: i64,
+    sleep: std::time::Duration,
+}
+
+impl OperatorType for MixOp {
+    const TYPE: &'static str = "Mix";
+
+    fn schema() -> OpSchema {
+        OpSchema::new(Self::TYPE)
+            .inputs(1..)
+            .outputs(1..)
+            .allow_any_in_place()
+            .arg_required::<i64>("salt", "")
+            .arg("sleep_us", "", 0)
+    }
+
+    fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
+        let sleep: i64 = args.get("sleep_us")?;
+        Ok(MixOp { salt: args.get("salt")?, sleep: std::time::Duration::from_micros(sleep as u64) })
+    }
+}
+
+impl Operator for MixOp {
+    fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
+        let stir = |hash: i64, x: i64| (hash ^ x).wrapping_mul(0x5851_f42d_4c95_7f2d).rotate_left(17);
+        let mut hash = self.salt;
+        for i in 0..io.input_count() {
+            let read = |source| OpError::Input { index: i, source };
+            let x = io.peek(i)?.as_slice::<i64>().map_err(read)?;
+            if i == 0 && x == [self.salt] {
+                return Err(OpError::input(0, format!("expected anything but {}", self.salt)));
+            }
+            hash = x.iter().fold(stir(hash, x.len() as i64), |hash, x| stir(hash, *x));
+        }
+        if !self.sleep.is_zero() {
+            std::thread::sleep(self.sleep);
+        }
+        for o in 0..io.output_count() {
+            hash = stir(hash, o as i64);
+            let count = 1 + (self.salt as usize * 7 + o * 3) % 23;
+            let y = io.output_slice::<i64>(o, [count])?;
+            y.iter_mut().zip(1..).for_each(|(y, i)| *y = stir(hash, i));
+        }
+        Ok(())
+    }
+}
+
+/// Runs a net if its condition, an integer, is odd.
+pub(crate) struct IfOddOp;
+
+impl ControlOperatorType for IfOddOp {
+    const TYPE: &'static str = "IfOdd";
+
+    fn schema() -> OpSchema {
+        OpSchema::new(Self::TYPE).inputs(1..).allow_any_in_place().arg_required::<NetDef>("net", "")
+    }
+
+    fn sub_nets<'a>(args: &Args<'a>) -> Result<Vec<SubNet<'a>>, ArgError> {
+        SubNet::required(args, "net").map(|net| vec![net])
+    }
+
+    fn from_args(_: &Args<'_>) -> Result<Self, ArgError> {
+        Ok(IfOddOp)
+    }
+}
+
+impl ControlOperator for IfOddOp {
+    fn run(&mut self, io: &mut ControlIo<'_>) -> Result<(), OpError> {
+        if io.integers(0)?.first().is_some_and(|x| x % 2 != 0) { io.run_net(0) } else { Ok(()) }
+    }
+}
+
 pub(crate) fn registry() -> Arc<OpRegistry> {
     OpRegistry::builder()
         .operator::<AddValueOp>()
@@ -166,6 +244,8 @@ pub(crate) fn registry() -> Arc<OpRegistry> {
         .operator::<AboveOp>()
         .operator::<CountRunsOp>()
         .operator::<LargeOp>()
+        .operator::<MixOp>()
+        .control_operator::<IfOddOp>()
         .build()
         .expect("no duplicates")
 }

@@ -188,60 +188,72 @@ pub trait IntoShape {
 }
 
 impl IntoShape for Shape {
+    #[inline]
     fn as_dims(&self) -> &[usize] {
         self.dims()
     }
 
+    #[inline]
     fn into_shape(self) -> Result<Shape, ShapeError> {
         Ok(self)
     }
 }
 
 impl IntoShape for &Shape {
+    #[inline]
     fn as_dims(&self) -> &[usize] {
         self.dims()
     }
 
+    #[inline]
     fn into_shape(self) -> Result<Shape, ShapeError> {
         Ok(self.clone())
     }
 }
 
 impl IntoShape for &[usize] {
+    #[inline]
     fn as_dims(&self) -> &[usize] {
         self
     }
 
+    #[inline]
     fn into_shape(self) -> Result<Shape, ShapeError> {
         Shape::new(self)
     }
 }
 
 impl<const N: usize> IntoShape for [usize; N] {
+    #[inline]
     fn as_dims(&self) -> &[usize] {
         self
     }
 
+    #[inline]
     fn into_shape(self) -> Result<Shape, ShapeError> {
         Shape::new(&self)
     }
 }
 
 impl<const N: usize> IntoShape for &[usize; N] {
+    #[inline]
     fn as_dims(&self) -> &[usize] {
         *self
     }
 
+    #[inline]
     fn into_shape(self) -> Result<Shape, ShapeError> {
         Shape::new(self)
     }
 }
 
 impl IntoShape for Vec<usize> {
+    #[inline]
     fn as_dims(&self) -> &[usize] {
         self
     }
 
+    #[inline]
     fn into_shape(self) -> Result<Shape, ShapeError> {
         Shape::new(&self)
     }

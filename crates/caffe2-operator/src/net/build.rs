@@ -6,7 +6,12 @@ use caffe2_proto::{DeviceOption, EncodedOperator, NetDef, OperatorDef};
 use hashbrown::HashSet;
 
 use super::check::{check_definition, unfed_inputs};
-use super::{Net, NetInfo, Node, OpInfo, Work};
+use super::graph::Graph;
+use super::kind::NetKind;
+use super::memory::Memory;
+use super::release::empty_after_last_use;
+use super::watch::Observers;
+use super::{Net, NetInfo, Node, OpInfo, Operators, Work};
 use crate::Args;
 use crate::access::{Slot, Wiring};
 use crate::control::{BuiltSubNet, MAX_NESTING, SubNet, nested_writes};
@@ -22,6 +27,7 @@ pub(crate) fn build_net(
     blobs: &mut Transaction<'_>,
 ) -> Result<Net, Error> {
     make_blobs(def, registry, blobs)?;
+    let kind = NetKind::of(def)?;
     let mut nodes = Vec::with_capacity(def.op.len());
     let mut ops = Vec::with_capacity(def.op.len());
     for (position, op) in def.op.iter().enumerate() {
@@ -30,8 +36,26 @@ pub(crate) fn build_net(
         nodes.push(node);
         ops.push(info);
     }
-    let info = NetInfo::new(def, ops);
-    Ok(Net { info, nodes: Mutex::new(nodes), observers: Vec::new() })
+    let own = |name: &String| own_slot(name, blobs);
+    let outputs: Vec<u32> = def.external_output.iter().filter_map(own).collect();
+    if kind == NetKind::ReleasingRow {
+        empty_after_last_use(&mut nodes, &outputs);
+    }
+    let wanted = def.external_input.iter().filter_map(own).chain(outputs).collect();
+    Ok(Net {
+        info: Arc::new(NetInfo::new(def, kind.workers(def), ops)),
+        operators: match kind {
+            NetKind::Row | NetKind::ReleasingRow => Operators::Row(Mutex::new(nodes)),
+            NetKind::Graph => Operators::Graph(Graph::new(nodes)),
+        },
+        observers: Observers::default(),
+        memory: Memory::new(wanted, !def.external_output.is_empty()),
+    })
+}
+
+/// The slot of a blob, if it is one of the workspace itself.
+pub(crate) fn own_slot(name: &str, blobs: &Transaction<'_>) -> Option<u32> {
+    blobs.find(name).filter(|slot| slot.level == 0).map(|slot| slot.index)
 }
 
 /// Makes the blobs that the operators of a net write; those that they read before must be there. Arguments matter only
@@ -85,12 +109,18 @@ pub(crate) fn build_operator(
         CreateError::Arg(error) => argument_error(error),
     })?;
     let node = match created {
-        Created::Operator(operator) => Node { work: Work::Operator(operator), wiring: wire(def, blobs) },
+        Created::Operator(operator) => {
+            Node { work: Work::Operator(operator), wiring: wire(def, blobs), position: position as u32 }
+        }
         Created::Control(operator, nets) => {
             nested_writes(def, registry).iter().for_each(|name| _ = blobs.own(name));
             let wiring = wire(def, blobs);
             let nets = nets.into_iter().map(|sub| build_sub_net(sub, registry, blobs));
-            Node { work: Work::Control(operator, nets.collect::<Result<_, _>>()?), wiring }
+            Node {
+                work: Work::Control(operator, nets.collect::<Result<_, _>>()?),
+                wiring,
+                position: position as u32,
+            }
         }
     };
     Ok((node, describe(def, registration, blobs, position)))
@@ -152,7 +182,13 @@ fn wire(def: &OperatorDef, blobs: &mut Transaction<'_>) -> Wiring {
         .collect();
     outputs.reverse();
     let inputs = def.input.iter().filter_map(|name| blobs.find(name));
-    Wiring::new(inputs, &outputs)
+    let mut wiring = Wiring::new(inputs, &outputs);
+    if !def.control_input.is_empty() {
+        // Blobs of ancestors are never written, and what does not exist nobody writes before.
+        let control = def.control_input.iter().filter_map(|name| blobs.find(name));
+        wiring.set_after(control.filter(|slot| slot.level == 0).map(|slot| slot.index));
+    }
+    wiring
 }
 
 fn describe(

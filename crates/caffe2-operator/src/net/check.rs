@@ -3,21 +3,9 @@
 use caffe2_proto::{NetDef, OperatorDef};
 use hashbrown::{HashMap, HashSet};
 
+use super::kind::NetKind;
 use crate::error::{Error, ErrorKind, OpLabel};
 use crate::registry::OpRegistry;
-
-/// Net types that run here: operators in order. The parallel ones of Caffe2 give the same results.
-const NET_TYPES: [&str; 9] = [
-    "",
-    "simple",
-    "rnn",
-    "async_simple",
-    "dag",
-    "prof_dag",
-    "async_dag",
-    "async_polling",
-    "async_scheduling",
-];
 
 /// Checks what can be said of a definition before anything is made: that its type is known, all operator types are
 /// registered, and it fits together. The arguments of operators are not looked at, so the
@@ -30,11 +18,7 @@ pub fn check_definition(net: &NetDef, registry: &OpRegistry) -> Result<(), Error
 }
 
 fn check(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
-    if !NET_TYPES.contains(&net.r#type()) {
-        let known = NET_TYPES[1..].join(", ");
-        let message = format!("net type `{}` is not known; known are {known}", net.r#type());
-        return Err(Error::new(ErrorKind::Definition, message));
-    }
+    NetKind::of(net)?;
     for (position, op) in net.op.iter().enumerate() {
         if let Some(node) = op.device_option.as_ref().map(|d| d.node_name()).filter(|n| !n.is_empty()) {
             let message = format!("is meant for the node `{node}`; nets that run have no node names");

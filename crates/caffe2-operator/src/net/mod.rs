@@ -1,146 +1,86 @@
-//! Nets: operators in a row, their blobs resolved.
+//! Nets: operators in a row, or as a graph, their blobs resolved.
 
 mod build;
 mod check;
+mod crew;
+mod failure;
+mod graph;
+mod info;
+mod kind;
+mod memory;
+mod node;
+mod release;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use caffe2_proto::NetDef;
-use smallvec::SmallVec;
-
-use crate::access::{BlobAccess, Wiring};
-use crate::blob::Blob;
-use crate::control::{BuiltSubNet, ControlIo, ControlOperator};
-use crate::error::{Error, OpLabel};
-use crate::infer::TensorInfo;
-use crate::io::{OpIo, RunResources};
+use crate::access::BlobAccess;
+use crate::error::Error;
+use crate::io::RunResources;
 use crate::observer::Observer;
 use crate::op_error::OpError;
-use crate::operator::Operator;
 
-pub(crate) use build::{build_net, build_operator, make_blobs};
+pub(crate) use build::{build_net, build_operator, make_blobs, own_slot};
 pub use check::check_definition;
-
-/// What is known of a net: its name and type, and its operators in order.
-#[derive(Debug)]
-pub struct NetInfo {
-    name: String,
-    net_type: String,
-    ops: Vec<OpInfo>,
-}
-
-impl NetInfo {
-    pub(crate) fn new(def: &NetDef, ops: Vec<OpInfo>) -> NetInfo {
-        NetInfo { name: def.name().to_owned(), net_type: def.r#type().to_owned(), ops }
-    }
-
-    /// The name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The type as it was given; empty for a simple net.
-    pub fn net_type(&self) -> &str {
-        &self.net_type
-    }
-
-    /// The operators in order.
-    pub fn ops(&self) -> &[OpInfo] {
-        &self.ops
-    }
-}
-
-/// What is known of an operator of a net.
-#[derive(Debug)]
-pub struct OpInfo {
-    position: usize,
-    op_type: &'static str,
-    engine: &'static str,
-    name: String,
-    inputs: Vec<Arc<str>>,
-    outputs: Vec<Arc<str>>,
-}
-
-impl OpInfo {
-    /// The position in the net.
-    pub fn position(&self) -> usize {
-        self.position
-    }
-
-    /// The operator type.
-    pub fn op_type(&self) -> &'static str {
-        self.op_type
-    }
-
-    /// The engine that was chosen; empty for the default one.
-    pub fn engine(&self) -> &'static str {
-        self.engine
-    }
-
-    /// The name; often empty.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The names of the input blobs.
-    pub fn inputs(&self) -> &[Arc<str>] {
-        &self.inputs
-    }
-
-    /// The names of the output blobs.
-    pub fn outputs(&self) -> &[Arc<str>] {
-        &self.outputs
-    }
-
-    pub(crate) fn label(&self) -> OpLabel {
-        let (op_type, name) = (self.op_type.to_owned(), self.name.clone());
-        OpLabel { position: Some(self.position), op_type, name }
-    }
-}
+pub(crate) use crew::Crew;
+pub(crate) use failure::{describe_op_failure, unwritten_inputs};
+use graph::Graph;
+pub use info::{NetInfo, OpInfo};
+pub(crate) use kind::empties_blobs;
+use memory::Memory;
+pub use memory::{BlobMemory, KeptBlob, MemoryReport};
+pub(crate) use node::{Node, Work};
+pub(crate) use release::LastUses;
+pub(crate) use watch::{Observers, Watch, watched};
 
 /// A net that was built in a workspace, and runs there.
 ///
-/// Operators run in the order of the definition, on the calling thread; kernels may use the threads of
-/// the workspace. The first failure stops the run.
+/// Operators run in the order of the definition, on the calling thread, or in a net of a parallel type on several
+/// threads, each once all has run that it depends on: what wrote its inputs, what still reads or wrote before what it
+/// writes, and what writes its control inputs. Kernels may use the threads of the workspace. The first failure stops
+/// the run: no further operator begins.
 pub struct Net {
-    info: NetInfo,
-    /// Behind a lock only so that a workspace can be shared for reading; running takes it exclusively.
-    nodes: Mutex<Vec<Node>>,
-    observers: Vec<Arc<dyn Observer>>,
+    info: Arc<NetInfo>,
+    operators: Operators,
+    observers: Observers,
+    memory: Memory,
 }
 
-/// An operator with its blobs.
-pub(crate) struct Node {
-    pub(crate) work: Work,
-    pub(crate) wiring: Wiring,
+/// The operators of a net in the way that they run.
+enum Operators {
+    /// One after the other. Behind a lock only so that a workspace can be shared for reading; running takes it
+    /// exclusively.
+    Row(Mutex<Vec<Node>>),
+    Graph(Graph),
 }
 
-/// What a node does.
-pub(crate) enum Work {
-    Operator(Box<dyn Operator>),
-    Control(Box<dyn ControlOperator>, Box<[BuiltSubNet]>),
+/// An operator that failed.
+struct Failed {
+    position: usize,
+    cause: OpError,
 }
 
-impl Node {
-    #[inline]
-    pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), OpError> {
-        run.stop.check()?;
-        match &mut self.work {
-            Work::Operator(operator) => operator.run(&mut OpIo::new(access.borrow(&self.wiring), run)),
-            Work::Control(operator, nets) => {
-                operator.run(&mut ControlIo { nets, wiring: &self.wiring, access: access.reborrow(), run })
-            }
+/// Runs nodes in order, each with what `resources` says at the time.
+#[inline]
+fn run_nodes<'r>(
+    nodes: &mut [Node],
+    access: &mut BlobAccess<'_>,
+    resources: impl Fn() -> &'r RunResources,
+    watch: Option<&Watch>,
+    worker: usize,
+) -> Result<(), Failed> {
+    for node in nodes {
+        let result = match watch {
+            None => node.run(access, resources()),
+            Some(watch) => watch.run(worker, node.position as usize, || node.run(access, resources())),
+        };
+        if let Err(cause) = result {
+            return Err(Failed { position: node.position as usize, cause });
         }
     }
-
-    /// The blobs of the workspace that the operator and the nets within it hold, once for each use.
-    pub(crate) fn own_slots(&mut self) -> SmallVec<[u32; 8]> {
-        let mut slots: SmallVec<[u32; 8]> = self.wiring.own_slots().collect();
-        if let Work::Control(_, nets) = &mut self.work {
-            nets.iter_mut().for_each(|sub| slots.extend(sub.net.own_slots()));
-        }
-        slots
-    }
+    Ok(())
 }
 
 impl Net {
@@ -153,160 +93,81 @@ impl Net {
     /// twice counts once.
     pub fn attach(&mut self, observer: Arc<dyn Observer>) {
         if !self.observers.iter().any(|o| Arc::ptr_eq(o, &observer)) {
-            self.observers.push(observer);
+            Arc::make_mut(&mut self.observers).push(observer);
         }
     }
 
     /// Has `observer` no longer watch the net; tells whether it did.
     pub fn detach(&mut self, observer: &Arc<dyn Observer>) -> bool {
         let before = self.observers.len();
-        self.observers.retain(|o| !Arc::ptr_eq(o, observer));
+        Arc::make_mut(&mut self.observers).retain(|o| !Arc::ptr_eq(o, observer));
         self.observers.len() < before
     }
 
-    fn nodes_mut(&mut self) -> &mut Vec<Node> {
-        self.nodes.get_mut().unwrap_or_else(PoisonError::into_inner)
+    /// Calls `visit` with each node, each after all that it depends on.
+    pub(crate) fn each_node(&mut self, visit: &mut dyn FnMut(&mut Node)) {
+        self.operators.each_node(visit);
     }
 
     /// The blobs of the workspace that the operators hold, once for each use.
     pub(crate) fn own_slots(&mut self) -> Vec<u32> {
-        self.nodes_mut().iter_mut().flat_map(Node::own_slots).collect()
+        let mut slots = Vec::new();
+        self.each_node(&mut |node| slots.extend(node.own_slots()));
+        slots
     }
 
-    /// Runs all operators in order.
+    /// Runs all operators.
     pub(crate) fn run(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Result<(), Error> {
         run.stop.check().map_err(|stopped| Error::from(stopped).of_net(&self.info.name))?;
-        let failed = if is_watched(&self.observers) {
-            let Net { info, nodes, observers } = self;
-            let mut nodes = nodes.get_mut().unwrap_or_else(PoisonError::into_inner).iter_mut();
-            run_watched(info, observers, |_| nodes.next().map_or(Ok(()), |node| node.run(access, run)))
-        } else {
-            self.run_plainly(access, run)
+        let Net { info, operators, observers, .. } = self;
+        let result = watched(info, observers, |watch| match operators {
+            Operators::Row(nodes) => run_nodes(in_row(nodes), access, || run, watch, 0),
+            Operators::Graph(graph) => graph.run(info.workers_of(run), access, run, watch),
+        });
+        if result.is_ok() {
+            self.memory.has_run();
+        }
+        result.map_err(|failed| self.describe_failure(failed, access))
+    }
+}
+
+impl Operators {
+    fn is_graph(&self) -> bool {
+        matches!(self, Operators::Graph(_))
+    }
+
+    /// Calls `visit` with each node, each after all that it depends on.
+    fn each_node(&mut self, visit: &mut dyn FnMut(&mut Node)) {
+        match self {
+            Operators::Row(nodes) => in_row(nodes).iter_mut().for_each(visit),
+            Operators::Graph(graph) => graph.each_node(visit),
+        }
+    }
+
+    /// The nodes in the order of the net, to be [`put`](Operators::put) back.
+    fn take(&mut self) -> Vec<Node> {
+        match self {
+            Operators::Row(nodes) => std::mem::take(nodes.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            Operators::Graph(graph) => graph.take(),
+        }
+    }
+
+    /// Has these nodes run, in the same way as those that were taken.
+    fn put(&mut self, nodes: Vec<Node>) {
+        *self = match self {
+            Operators::Row(_) => Operators::Row(Mutex::new(nodes)),
+            Operators::Graph(_) => Operators::Graph(Graph::new(nodes)),
         };
-        match failed {
-            None => Ok(()),
-            Some((position, cause)) => Err(self.describe_failure(position, cause, access)),
-        }
-    }
-
-    fn run_plainly(&mut self, access: &mut BlobAccess<'_>, run: &RunResources) -> Option<(usize, OpError)> {
-        for (position, node) in self.nodes_mut().iter_mut().enumerate() {
-            if let Err(error) = node.run(access, run) {
-                return Some((position, error));
-            }
-        }
-        None
-    }
-
-    fn describe_failure(&mut self, position: usize, cause: OpError, access: &mut BlobAccess<'_>) -> Error {
-        let unwritten = cause.is_unwritten_input();
-        let Net { info, nodes, .. } = self;
-        let nodes = nodes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let error = describe_op_failure(&info.ops[position], &nodes[position].wiring, cause, access);
-        let error = error.of_op(info.ops[position].label()).of_net(&info.name);
-        if !unwritten {
-            return error;
-        }
-        let holds =
-            |op: usize, input: usize| access.look(&nodes[op].wiring, input).is_some_and(Blob::is_written);
-        error.detail(unwritten_inputs(info, holds))
     }
 }
 
-/// Whether anybody wants to know what a net does when.
-pub(crate) fn is_watched(observers: &[Arc<dyn Observer>]) -> bool {
-    !observers.is_empty() || tracing::enabled!(target: "caffe2::net", tracing::Level::TRACE)
-}
-
-/// Has `run` run each operator of a net in order, until one fails, and tells observers. Gives the position of the one
-/// that failed, and how.
-pub(crate) fn run_watched<E>(
-    info: &NetInfo,
-    observers: &[Arc<dyn Observer>],
-    mut run: impl FnMut(&OpInfo) -> Result<(), E>,
-) -> Option<(usize, E)> {
-    let _net_span = tracing::trace_span!(target: "caffe2::net", "net", name = info.name).entered();
-    observers.iter().for_each(|o| o.net_start(info));
-    let mut failed = None;
-    for op in &info.ops {
-        let _op_span = tracing::trace_span!(
-            target: "caffe2::net", "operator", r#type = op.op_type, name = op.name, position = op.position
-        )
-        .entered();
-        observers.iter().for_each(|o| o.op_start(info, op));
-        let result = run(op);
-        observers.iter().for_each(|o| o.op_stop(info, op, result.is_ok()));
-        if let Err(error) = result {
-            failed = Some((op.position, error));
-            break;
-        }
-    }
-    observers.iter().for_each(|o| o.net_stop(info, failed.is_none()));
-    failed
-}
-
-/// A line on blobs that a net reads before it writes them, and that hold nothing. `holds` tells whether an input of an
-/// operator, both by position, holds something.
-pub(crate) fn unwritten_inputs(
-    info: &NetInfo,
-    mut holds: impl FnMut(usize, usize) -> bool,
-) -> Option<String> {
-    let mut written = hashbrown::HashSet::new();
-    let mut unwritten: Vec<String> = Vec::new();
-    for (position, op) in info.ops.iter().enumerate() {
-        for (index, name) in op.inputs.iter().enumerate() {
-            let label = format!("`{name}`");
-            if !holds(position, index) && !written.contains(name) && !unwritten.contains(&label) {
-                unwritten.push(label);
-            }
-        }
-        written.extend(op.outputs.iter().cloned());
-    }
-    let list = unwritten.join(", ");
-    (!unwritten.is_empty()).then(|| format!("blobs that the net reads and nobody has written: {list}"))
+/// The nodes of a net that runs in order.
+fn in_row(nodes: &mut Mutex<Vec<Node>>) -> &mut [Node] {
+    nodes.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Net {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Net").field("info", &self.info).finish_non_exhaustive()
     }
-}
-
-/// The error of an operator with the name of the blob that it is about, and what all inputs hold.
-pub(crate) fn describe_op_failure(
-    op: &OpInfo,
-    wiring: &Wiring,
-    cause: OpError,
-    access: &mut BlobAccess<'_>,
-) -> Error {
-    let blob = cause.blob().and_then(|(output, index)| {
-        let names = if output { &op.outputs } else { &op.inputs };
-        Some((if output { "output" } else { "input" }, index, names.get(index)?))
-    });
-    let message = match blob {
-        Some((what, index, name)) => {
-            let text = cause.to_string();
-            let plain = format!("{what} {index}");
-            match text.strip_prefix(&plain) {
-                Some(rest) => format!("{plain} `{name}`{rest}"),
-                None => text,
-            }
-        }
-        None => cause.to_string(),
-    };
-    let inputs: Vec<_> = op
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(index, name)| match access.look(wiring, index) {
-            Some(blob) => match (blob.as_tensor(), blob.as_int8()) {
-                (Some(tensor), _) => format!("`{name}` {}", TensorInfo::from(tensor)),
-                (_, Some(int8)) => format!("`{name}` {} (an 8-bit tensor)", TensorInfo::from(int8)),
-                _ => format!("`{name}` ({})", blob.type_name()),
-            },
-            None => format!("`{name}`"),
-        })
-        .collect();
-    let error = Error::new(cause.kind(), message).caused_by(cause);
-    if inputs.is_empty() { error } else { error.detail([format!("inputs: {}", inputs.join(", "))]) }
 }

@@ -1,17 +1,29 @@
 //! Running an init net as it is decoded.
 
+use std::sync::Arc;
+
 use caffe2_proto::{EncodedNet, EncodedOperator, ProtoError};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 use tracing::subscriber::{NoSubscriber, with_default};
 
-use super::{Transaction, Workspace, ancestors};
+use super::{LostBlob, Transaction, Workspace, ancestors};
 use crate::access::BlobAccess;
 use crate::error::{Error, ErrorKind, OpLabel};
 use crate::net::{
-    NetInfo, OpInfo, build_operator, check_definition, describe_op_failure, is_watched, make_blobs,
-    run_watched, unwritten_inputs,
+    LastUses, NetInfo, OpInfo, build_operator, check_definition, describe_op_failure, empties_blobs,
+    make_blobs, own_slot, unwritten_inputs, watched,
 };
 use crate::registry::OpRegistry;
+
+/// An init net of which all operators can be made.
+struct Rehearsed {
+    info: Arc<NetInfo>,
+    /// Blobs that are held on behalf of the operators, once for each use.
+    held: Vec<u32>,
+    /// Blobs that are emptied after an operator, by its position.
+    empties: HashMap<usize, Vec<u32>>,
+}
 
 impl Workspace {
     /// Runs a net whose operators are decoded one at a time: each is made, run and dropped before the next, so that the
@@ -56,22 +68,21 @@ impl Workspace {
     pub fn run_init_net(&mut self, mut net: EncodedNet) -> Result<(), Error> {
         let registry = self.registry()?;
         check_definition(net.outline(), &registry)?;
-        let (info, held) = self.rehearse(&net, &registry)?;
+        let rehearsed = self.rehearse(&net, &registry)?;
         self.run.stop.begin();
-        let result = self.run_decoding(&mut net, &info, &registry);
-        for at in held {
+        let result = self.run_decoding(&mut net, &rehearsed, &registry);
+        for at in rehearsed.held {
             self.table.release(at);
         }
-        result
+        result.map_err(|error| self.explain(error))
     }
 
-    /// Makes the blobs, and every operator once to see whether it can be made. On behalf of all of them it holds the
-    /// blobs that it returns.
-    fn rehearse(&mut self, net: &EncodedNet, registry: &OpRegistry) -> Result<(NetInfo, Vec<u32>), Error> {
+    /// Makes the blobs, and every operator once to see whether it can be made.
+    fn rehearse(&mut self, net: &EncodedNet, registry: &OpRegistry) -> Result<Rehearsed, Error> {
         let outline = net.outline();
         let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
         make_blobs(outline, registry, &mut blobs)?;
-        let mut held = Vec::new();
+        let (mut held, mut uses) = (Vec::new(), LastUses::default());
         let mut ops = Vec::with_capacity(net.len());
         for (position, def) in outline.op.iter().enumerate() {
             let built = decoded(net.operator(position), registry).and_then(|op| {
@@ -81,37 +92,46 @@ impl Workspace {
             let label = || OpLabel::new(Some(position), def);
             let (mut node, info) = built.map_err(|e| e.of_op(label()).of_net(outline.name()))?;
             held.extend(node.own_slots());
+            uses.add(&mut node);
             ops.push(info);
         }
+        let mut empties = HashMap::new();
+        if empties_blobs(outline) {
+            let outputs = outline.external_output.iter().filter_map(|name| own_slot(name, &blobs));
+            empties = uses.by_node(&outputs.collect::<Vec<_>>());
+        }
         blobs.commit(&held);
-        Ok((NetInfo::new(outline, ops), held))
+        let name: Arc<str> = Arc::from(outline.name());
+        empties.values().flatten().for_each(|at| self.table.lose(*at, LostBlob::released(&name)));
+        // Whatever the type, operators run in order.
+        Ok(Rehearsed { info: Arc::new(NetInfo::new(outline, 1, ops)), held, empties })
     }
 
     fn run_decoding(
         &mut self,
         net: &mut EncodedNet,
-        info: &NetInfo,
+        rehearsed: &Rehearsed,
         registry: &OpRegistry,
     ) -> Result<(), Error> {
+        let info = &rehearsed.info;
         self.run.stop.check().map_err(|stopped| Error::from(stopped).of_net(info.name()))?;
-        let observers = self.observers.0.clone();
-        let mut run = |op: &OpInfo| {
-            let result = self.decode_and_run(net, info, op, registry);
-            result.map_err(|e| e.of_op(op.label()).of_net(info.name()))
-        };
-        if !is_watched(&observers) {
-            return info.ops().iter().try_for_each(run);
-        }
-        match run_watched(info, &observers, &mut run) {
-            None => Ok(()),
-            Some((_, error)) => Err(error),
-        }
+        let observers = Arc::new(self.observers.0.clone());
+        watched(info, &observers, |watch| {
+            info.ops().iter().try_for_each(|op| {
+                let mut run = || self.decode_and_run(net, rehearsed, op, registry);
+                let result = match watch {
+                    None => run(),
+                    Some(watch) => watch.run(0, op.position(), run),
+                };
+                result.map_err(|e| e.of_op(op.label()).of_net(info.name()))
+            })
+        })
     }
 
     fn decode_and_run(
         &mut self,
         net: &mut EncodedNet,
-        info: &NetInfo,
+        rehearsed: &Rehearsed,
         op: &OpInfo,
         registry: &OpRegistry,
     ) -> Result<(), Error> {
@@ -123,13 +143,16 @@ impl Workspace {
         // Whatever it warns of, it did when it was made the first time.
         let (mut node, _) = with_default(NoSubscriber::default(), build)?;
         drop(encoded);
+        if let Some(empties) = rehearsed.empties.get(&op.position()) {
+            node.wiring.set_empties(empties);
+        }
         let held: SmallVec<[u32; 8]> = node.own_slots();
         blobs.commit(&held);
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
             let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
             node.run(&mut access, &self.run).map_err(|cause| {
-                (cause.is_unwritten_input(), describe_op_failure(op, &node.wiring, cause, &mut access))
+                (cause.is_unwritten_input(), describe_op_failure(op, &node.wiring, &cause, &mut access))
             })
         };
         for at in held {
@@ -137,10 +160,10 @@ impl Workspace {
         }
         result.map_err(|(unwritten, error)| {
             let holds = |position: usize, input: usize| {
-                let name = &info.ops()[position].inputs()[input];
+                let name = &rehearsed.info.ops()[position].inputs()[input];
                 self.blob(name).is_some_and(|blob| blob.is_written())
             };
-            if unwritten { error.detail(unwritten_inputs(info, holds)) } else { error }
+            if unwritten { error.detail(unwritten_inputs(&rehearsed.info, holds)) } else { error }
         })
     }
 }

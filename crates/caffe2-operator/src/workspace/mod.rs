@@ -1,6 +1,7 @@
 //! Workspaces: blobs and nets by name.
 
 mod init;
+mod lost;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -12,19 +13,21 @@ use std::time::Duration;
 use caffe2_kernels::Threads;
 use caffe2_proto::{NetDef, OperatorDef, PlanDef};
 use caffe2_tensor::{Int8Tensor, MemoryBudget, Tensor};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use crate::access::BlobAccess;
+use crate::access::{BlobAccess, Host, Slot};
 use crate::blob::Blob;
 use crate::error::{Error, ErrorKind, OpLabel};
+use crate::infer::{BlobInfos, infer_net};
 use crate::io::RunResources;
-use crate::net::{Net, build_net, build_operator, check_definition, describe_op_failure};
+use crate::net::{Crew, MemoryReport, Net, build_net, build_operator, check_definition, describe_op_failure};
 use crate::observer::Observer;
 use crate::registry::OpRegistry;
 use crate::stop::{CancelToken, StopRules};
 
-use table::BlobTable;
-pub(crate) use table::Transaction;
+pub(crate) use lost::LostBlob;
+pub(crate) use table::{BlobTable, Scope, Transaction};
 
 /// Blobs and nets by name, and the means to run operators on them.
 ///
@@ -62,6 +65,8 @@ pub struct Workspace {
     table: BlobTable,
     nets: BTreeMap<String, Net>,
     observers: Observers,
+    /// Whether nets that are built from now on share the memory of their blobs.
+    shares_memory: bool,
     run: RunResources,
 }
 
@@ -93,8 +98,10 @@ impl Workspace {
             table: BlobTable::default(),
             nets: BTreeMap::new(),
             observers: Observers::default(),
+            shares_memory: false,
             run: RunResources {
                 threads: Threads::all(),
+                crew: Crew::new(Threads::all().count() - 1),
                 budget: MemoryBudget::new(DEFAULT_MEMORY_LIMIT),
                 stop: StopRules::default(),
             },
@@ -106,12 +113,13 @@ impl Workspace {
         Workspace { registry: Some(registry), ..Workspace::new() }
     }
 
-    /// A workspace that sees the blobs of `parent`, and has its registry, threads, limits and [`CancelToken`]; what
-    /// the two allocate counts together.
+    /// A workspace that sees the blobs of `parent`, and has its registry, threads, limits, memory sharing and
+    /// [`CancelToken`]; what the two allocate counts together.
     pub fn child(parent: Arc<Workspace>) -> Workspace {
         Workspace {
             registry: parent.registry.clone(),
             run: parent.run.clone(),
+            shares_memory: parent.shares_memory,
             parent: Some(parent),
             ..Workspace::new()
         }
@@ -122,12 +130,14 @@ impl Workspace {
         self.parent.as_deref()
     }
 
-    /// Sets how many threads kernels may use; with 1 no thread is ever started.
+    /// Sets how many threads kernels may use, and on how many parallel nets may run operators; with 1 no thread is
+    /// ever started.
     pub fn set_threads(&mut self, threads: usize) {
         self.run.threads = Threads::new(threads);
+        self.run.crew = Crew::new(self.run.threads.count() - 1);
     }
 
-    /// How many threads kernels may use.
+    /// How many threads kernels and parallel nets may use.
     pub fn threads(&self) -> usize {
         self.run.threads.count()
     }
@@ -136,6 +146,74 @@ impl Workspace {
     /// not count.
     pub fn set_memory_limit(&mut self, bytes: usize) {
         self.run.budget = MemoryBudget::new(bytes);
+    }
+
+    /// Sets whether nets that are built from now on share memory among the blobs that only they look at: blobs that are
+    /// not needed at the same time take turns with one buffer. Off unless it is set.
+    ///
+    /// After a run most of these blobs hold nothing; [`Workspace::fetch`] says so. Left alone are external inputs and
+    /// outputs of the net, blobs that are [kept](Workspace::keep_blob) or that another net uses, and what the net reads
+    /// before it writes it; in a net without external outputs also what no operator reads. Nets of type
+    /// `simple_refcount` empty blobs instead.
+    ///
+    /// ```
+    /// use caffe2_operator::{ErrorKind, Workspace};
+    /// # use caffe2_operator::*;
+    /// # struct CopyOp;
+    /// # impl OperatorType for CopyOp {
+    /// #     const TYPE: &'static str = "Copy";
+    /// #     fn schema() -> OpSchema { OpSchema::new("Copy").inputs(1).outputs(1).infer_same_as_input(0) }
+    /// #     fn from_args(_: &Args<'_>) -> Result<Self, ArgError> { Ok(CopyOp) }
+    /// # }
+    /// # impl Operator for CopyOp {
+    /// #     fn run(&mut self, io: &mut OpIo<'_>) -> Result<(), OpError> {
+    /// #         let x = io.input(0)?;
+    /// #         io.output(0)?.copy_from(x).map_err(|source| OpError::Output { index: 0, source })
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let registry = OpRegistry::builder().operator::<CopyOp>().build()?;
+    /// use caffe2_operator::proto::{NetDef, OperatorDef};
+    ///
+    /// let copy = |x: &str, y: &str| OperatorDef::new("Copy").input(x).output(y);
+    /// let net = NetDef::new("n").external_input("x").external_output("y");
+    /// let net = net.ops([copy("x", "a"), copy("a", "b"), copy("b", "c"), copy("c", "y")]);
+    /// let mut workspace = Workspace::new();
+    /// # let mut workspace = Workspace::with_registry(registry);
+    /// workspace.set_memory_sharing(true);
+    /// workspace.keep_blob("b");
+    /// workspace.feed("x", Tensor::from_slice([2], &[1.0f32, 2.0])?);
+    /// workspace.create_net(&net)?;
+    /// workspace.run_net("n")?;
+    /// assert_eq!(workspace.fetch("b")?, workspace.fetch("y")?);
+    /// assert_eq!(workspace.fetch("a").unwrap_err().kind(), ErrorKind::Blob);
+    /// let report = workspace.memory_report("n")?;
+    /// assert_eq!((report.total, report.shared), (4 * 8, 3 * 8));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_memory_sharing(&mut self, share: bool) {
+        self.shares_memory = share;
+    }
+
+    /// Whether nets that are built from now on share memory.
+    pub fn memory_sharing(&self) -> bool {
+        self.shares_memory
+    }
+
+    /// Has nets that share memory leave the workspace's own blob of this name alone, whether it exists yet or not. Holds
+    /// from the next run of a net on.
+    pub fn keep_blob(&mut self, name: &str) {
+        self.table.keep(name);
+    }
+
+    /// What the blobs that a net writes take, each by itself and when they share memory.
+    ///
+    /// # Errors
+    /// When there is no net of that name.
+    pub fn memory_report(&mut self, net: &str) -> Result<MemoryReport, Error> {
+        let Some(net) = self.nets.get_mut(net) else { return Err(no_net(net)) };
+        Ok(net.memory_report(&self.table))
     }
 
     /// The budget that operators' allocations are charged to: its limit, what is used, the peak.
@@ -190,7 +268,8 @@ impl Workspace {
     /// The tensor that a blob holds; it shares its storage with the blob until one of them is written.
     ///
     /// # Errors
-    /// When there is no such blob, or it holds no tensor.
+    /// When there is no such blob, it holds no tensor, or a net that [shares memory](Workspace::set_memory_sharing)
+    /// took what it held.
     pub fn fetch(&self, name: &str) -> Result<Tensor, Error> {
         self.tensor(name).map(|tensor| tensor.clone().within(None))
     }
@@ -201,6 +280,9 @@ impl Workspace {
     /// As [`Workspace::fetch`].
     pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
         let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
+        if let Some(why) = self.why_lost(name) {
+            return Err(Error::new(ErrorKind::Blob, format!("blob `{name}` holds nothing: {why}")));
+        }
         blob.tensor().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))
     }
 
@@ -275,6 +357,20 @@ impl Workspace {
         Error::new(ErrorKind::Blob, format!("there is no blob `{name}`{hint}"))
     }
 
+    /// Why a blob holds nothing, if a net let go of what it held.
+    fn why_lost(&self, name: &str) -> Option<String> {
+        if self.table.find(name).is_none() {
+            return self.parent()?.why_lost(name);
+        }
+        self.table.lost(name).map(|lost| lost.explain(name))
+    }
+
+    /// The error of a run, and if it is about a blob that a net let go of, how that came.
+    fn explain(&self, error: Error) -> Error {
+        let why = error.blob().and_then(|name| self.why_lost(name));
+        error.detail(why)
+    }
+
     pub(crate) fn table(&self) -> &BlobTable {
         &self.table
     }
@@ -300,15 +396,8 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::create_net`]. The former net goes only once its successor stands.
     pub fn create_or_replace_net(&mut self, def: &NetDef) -> Result<&mut Net, Error> {
-        let Some(name) = def.name.clone() else {
-            return Err(Error::new(
-                ErrorKind::Definition,
-                "a net that is kept needs a name, and this has none",
-            ));
-        };
-        let net = self.build(def)?;
-        self.delete_net(&name);
-        Ok(self.nets.entry(name).or_insert(net))
+        let net = self.lend_net(def)?;
+        Ok(self.nets.entry(def.name().to_owned()).or_insert(net))
     }
 
     /// The net of that name.
@@ -343,21 +432,11 @@ impl Workspace {
     /// When there is none of that name, an operator fails, or the run is ended before it is done.
     pub fn run_net(&mut self, name: &str) -> Result<(), Error> {
         self.run.stop.begin();
-        self.go_on_with_net(name)
-    }
-
-    /// Fails when the run that is going on is to end.
-    pub(crate) fn check_stop(&self) -> Result<(), Error> {
-        self.run.stop.check().map_err(Error::from)
-    }
-
-    /// Runs a net as a part of the run that is going on.
-    pub(crate) fn go_on_with_net(&mut self, name: &str) -> Result<(), Error> {
         let ancestors = ancestors(self.parent.as_deref());
-        let Some(net) = self.nets.get_mut(name) else {
-            return Err(Error::new(ErrorKind::Net, format!("there is no net `{name}`")));
-        };
+        let Some(net) = self.nets.get_mut(name) else { return Err(no_net(name)) };
+        net.prepare_memory(&mut self.table);
         net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
+            .map_err(|error| self.explain(error))
     }
 
     /// Builds a net, runs it and drops it; it needs no name.
@@ -369,10 +448,11 @@ impl Workspace {
         self.run.stop.begin();
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
+            net.prepare_memory(&mut self.table);
             net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
         };
         self.release(net);
-        result
+        result.map_err(|error| self.explain(error))
     }
 
     /// Makes an operator, runs it and drops it.
@@ -392,24 +472,30 @@ impl Workspace {
             let ancestors = ancestors(self.parent.as_deref());
             let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
             let result = node.run(&mut access, &self.run);
-            result.map_err(|e| describe_op_failure(&info, &node.wiring, e, &mut access).of_op(label()))
+            result.map_err(|e| describe_op_failure(&info, &node.wiring, &e, &mut access).of_op(label()))
         };
         for at in held {
             self.table.release(at);
         }
-        result
+        result.map_err(|error| self.explain(error))
     }
 
     /// Runs a plan: its steps in order, each so often and over such nets and substeps as it says.
     ///
-    /// Served are substeps, networks, iterations, stop blobs and `only_once`. Steps that run
-    /// concurrently, report, or want a workspace of their own are refused.
+    /// Nets are built when the step that names them is reached, once in the plan, in place of nets of the same name, and
+    /// stay. Steps with `concurrent_substeps`, `num_concurrent_instances`, `report_net` or `run_every_ms` run several
+    /// nets at once, on so many threads as the [workspace](Workspace::set_threads) has; on one, steps take turns
+    /// net by net. Nets that touch the same blob, of which one writes it, never run at the same time, nor does one
+    /// net twice: the later one waits. In which order they come is open.
+    ///
+    /// A step with `create_workspace` has blobs and nets of its own, made anew each time it runs, for all names that the
+    /// workspace does not have; blobs that the workspace has, it reads and writes.
     ///
     /// # Errors
-    /// When the plan makes no sense, wants what is not served, or a net of it fails.
+    /// When the plan makes no sense, or a net of it fails: the first failure ends all steps between two operators.
     pub fn run_plan(&mut self, plan: &PlanDef) -> Result<(), Error> {
         self.run.stop.begin();
-        crate::plan::run(self, plan)
+        crate::plan::run(self, plan).map_err(|error| self.explain(error))
     }
 
     /// Has `observer` watch every net that is built from now on.
@@ -418,26 +504,130 @@ impl Workspace {
     }
 
     fn build(&mut self, def: &NetDef) -> Result<Net, Error> {
+        self.build_within(def, &mut Vec::new())
+    }
+
+    /// Builds a net that sees, and makes, its blobs in these scopes.
+    pub(crate) fn build_within(&mut self, def: &NetDef, scopes: &mut Vec<Scope>) -> Result<Net, Error> {
         let registry = self.registry()?;
         check_definition(def, &registry)?;
         let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
-        let mut net = build_net(def, &registry, &mut blobs)?;
+        blobs.set_scopes(std::mem::take(scopes));
+        let built = build_net(def, &registry, &mut blobs);
+        *scopes = blobs.set_scopes(Vec::new());
+        let mut net = built?;
         blobs.commit(&net.own_slots());
         for observer in &self.observers.0 {
             net.attach(Arc::clone(observer));
         }
+        let emptied = net.emptied();
+        if !emptied.is_empty() {
+            let name: Arc<str> = Arc::from(net.info().name());
+            emptied.into_iter().for_each(|at| self.table.lose(at, LostBlob::released(&name)));
+        } else if self.shares_memory {
+            let sizes = self.inferred_sizes(def, &registry, &mut net);
+            net.share_memory(sizes);
+        }
         Ok(net)
     }
 
+    /// The bytes of the blobs that a net writes, as far as they follow from what there is.
+    fn inferred_sizes(&self, def: &NetDef, registry: &Arc<OpRegistry>, net: &mut Net) -> HashMap<u32, u64> {
+        let inputs = def.op.iter().flat_map(|op| &op.input);
+        let mut known = BlobInfos::new();
+        for name in inputs {
+            if let Some(tensor) = self.blob(name).and_then(Blob::as_tensor) {
+                known.insert_tensor(name, tensor);
+            }
+        }
+        // Of a net that cannot run nothing needs to be known: running it tells.
+        let inferred = infer_net(registry, def, &mut known).unwrap_or_default();
+        let mut sizes = HashMap::new();
+        net.each_node(&mut |node| {
+            let Some(op) = inferred.get(node.position as usize) else { return };
+            for (slot, info) in node.wiring.output_slots().iter().zip(&op.outputs) {
+                let size: &mut u64 = sizes.entry(*slot).or_default();
+                *size = info.byte_len().max(*size);
+            }
+        });
+        sizes
+    }
+
     fn release(&mut self, mut net: Net) {
+        self.release_blobs_of(&mut net);
+    }
+
+    /// The net no longer uses its blobs.
+    pub(crate) fn release_blobs_of(&mut self, net: &mut Net) {
         for at in net.own_slots() {
             self.table.release(at);
         }
     }
 }
 
+/// For plans, which run several nets at once.
+impl Workspace {
+    /// The nets of plans.
+    pub(crate) fn nets_mut(&mut self) -> &mut BTreeMap<String, Net> {
+        &mut self.nets
+    }
+
+    /// The named and nameless blobs.
+    pub(crate) fn table_mut(&mut self) -> &mut BlobTable {
+        &mut self.table
+    }
+
+    /// Where the innermost of the scopes sees a blob of this name.
+    pub(crate) fn find_within(&mut self, name: &str, scopes: &mut Vec<Scope>) -> Option<Slot> {
+        let mut blobs = Transaction::new(&mut self.table, self.parent.as_deref());
+        blobs.set_scopes(std::mem::take(scopes));
+        let found = blobs.find(name);
+        *scopes = blobs.set_scopes(Vec::new());
+        found
+    }
+
+    /// Builds a net in place of one of the same name, to be kept elsewhere for a while.
+    pub(crate) fn lend_net(&mut self, def: &NetDef) -> Result<Net, Error> {
+        if def.name.is_none() {
+            let message = "a net that is kept needs a name, and this has none";
+            return Err(Error::new(ErrorKind::Definition, message));
+        }
+        let net = self.build(def)?;
+        self.delete_net(def.name());
+        Ok(net)
+    }
+
+    /// The blob at a place that was found from here.
+    pub(crate) fn blob_at(&self, slot: Slot) -> Option<&Blob> {
+        match slot.level {
+            0 => self.table.blobs().get(slot.index as usize),
+            level => self.parent()?.blob_at(Slot { level: level - 1, ..slot }),
+        }
+    }
+
+    /// The parent, to be shared.
+    pub(crate) fn shared_parent(&self) -> Option<Arc<Workspace>> {
+        self.parent.clone()
+    }
+
+    /// What the operators of the workspace share.
+    pub(crate) fn resources(&self) -> &RunResources {
+        &self.run
+    }
+}
+
+impl Host for Workspace {
+    fn blobs_mut(&mut self) -> &mut [Blob] {
+        self.table.blobs_mut()
+    }
+}
+
+fn no_net(name: &str) -> Error {
+    Error::new(ErrorKind::Net, format!("there is no net `{name}`"))
+}
+
 /// The blobs of the parent, its parent and so on.
-fn ancestors(mut parent: Option<&Workspace>) -> SmallVec<[&[Blob]; 2]> {
+pub(crate) fn ancestors(mut parent: Option<&Workspace>) -> SmallVec<[&[Blob]; 2]> {
     let mut blobs = SmallVec::new();
     while let Some(workspace) = parent {
         blobs.push(workspace.table.blobs());

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use caffe2_tensor::Tensor;
+use hashbrown::{HashMap, HashSet};
 
 use super::Workspace;
+use super::lost::LostBlob;
 use crate::access::Slot;
 use crate::blob::Blob;
 use crate::control::MAX_NESTING;
@@ -17,11 +19,18 @@ pub(crate) struct BlobTable {
     blobs: Vec<Blob>,
     uses: Vec<Uses>,
     free: Vec<u32>,
+    /// Names of blobs that nets which share memory are to leave alone.
+    kept: HashSet<String>,
+    /// Blobs that nets emptied.
+    lost: HashMap<u32, LostBlob>,
+    /// Changes whenever the uses of a blob by nets, or what is to be kept, may have changed.
+    version: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Uses {
     named: bool,
+    kept: bool,
     by_nets: u32,
 }
 
@@ -61,9 +70,19 @@ impl BlobTable {
             return at;
         }
         let at = self.nameless(blob);
-        self.uses[at as usize].named = true;
-        self.names.insert(Arc::from(name), at);
+        self.name(at, name);
         at
+    }
+
+    fn name(&mut self, at: u32, name: &str) {
+        let kept = self.kept.contains(name);
+        self.names.insert(Arc::from(name), at);
+        let uses = &mut self.uses[at as usize];
+        uses.named = true;
+        if kept != uses.kept {
+            uses.kept = kept;
+            self.version += 1;
+        }
     }
 
     /// A slot without a name; it is free again once it was held and released.
@@ -92,16 +111,74 @@ impl BlobTable {
     /// Moves a blob from one name to another that is not taken.
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         if let Some(at) = self.names.remove(from) {
-            self.names.insert(Arc::from(to), at);
+            self.name(at, to);
         }
+    }
+
+    /// Has nets that share memory leave the blob of this name alone.
+    pub(crate) fn keep(&mut self, name: &str) {
+        if self.kept.insert(name.to_owned())
+            && let Some(at) = self.find(name)
+        {
+            self.uses[at as usize].kept = true;
+            self.version += 1;
+        }
+    }
+
+    /// How many uses nets make of the blob, and whether it is to be left alone.
+    pub(crate) fn uses_by_nets(&self, at: u32) -> (u32, bool) {
+        let uses = self.uses[at as usize];
+        (uses.by_nets, uses.kept)
+    }
+
+    /// What changes whenever an answer of [`BlobTable::uses_by_nets`] may have changed.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Puts the largest buffer of blobs that take turns with one where it is at the end of a run, and lets go of all
+    /// that they hold; all but the last count as lost.
+    pub(crate) fn gather(&mut self, turns: &[u32], lost: &LostBlob) {
+        let Some((&last, others)) = turns.split_last() else { return };
+        let buffer = |blob: &Blob| blob.as_tensor().and_then(Tensor::own_buffer).unwrap_or(0);
+        for &other in others {
+            let mut from = std::mem::take(&mut self.blobs[other as usize]);
+            let to = &mut self.blobs[last as usize];
+            if buffer(&from) > buffer(to) {
+                _ = from.hand_over(to);
+            }
+            self.lost.insert(other, lost.clone());
+        }
+        self.lost.remove(&last);
+    }
+
+    /// Notes that a net empties the blob.
+    pub(crate) fn lose(&mut self, at: u32, lost: LostBlob) {
+        self.lost.insert(at, lost);
+    }
+
+    /// Why the blob of this name holds nothing, if a net let go of what it held.
+    pub(crate) fn lost(&self, name: &str) -> Option<&LostBlob> {
+        let at = self.find(name)?;
+        let blob = &self.blobs[at as usize];
+        let empty = blob.is_empty() || blob.as_tensor().is_some_and(|tensor| tensor.data_type().is_none());
+        self.lost.get(&at).filter(|_| empty)
+    }
+
+    /// The names of blobs by where they are.
+    pub(crate) fn names_by_slot(&self) -> HashMap<u32, &str> {
+        self.names.iter().map(|(name, at)| (*at, &**name)).collect()
     }
 
     pub(crate) fn hold(&mut self, at: u32) {
         self.uses[at as usize].by_nets += 1;
+        self.version += 1;
     }
 
     pub(crate) fn release(&mut self, at: u32) {
         self.uses[at as usize].by_nets -= 1;
+        self.version += 1;
         self.free_if_unused(at);
     }
 
@@ -109,6 +186,8 @@ impl BlobTable {
         let uses = self.uses[at as usize];
         if !uses.named && uses.by_nets == 0 {
             self.blobs[at as usize] = Blob::default();
+            self.uses[at as usize] = Uses::default();
+            self.lost.remove(&at);
             self.free.push(at);
         }
     }
@@ -131,12 +210,28 @@ pub(crate) struct Transaction<'a> {
     scopes: Vec<Scope>,
 }
 
-/// The names of a net that has its own.
-struct Scope {
-    /// Names of the scope around it, by the name here.
-    bindings: HashMap<String, String>,
+/// Names of blobs that nets have for themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    /// Names of the scope around it, by the name here; absent where all names around are seen.
+    bindings: Option<HashMap<String, String>>,
     /// Blobs without a name elsewhere.
-    locals: HashMap<String, u32>,
+    pub(crate) locals: HashMap<String, u32>,
+}
+
+impl Scope {
+    /// A scope that sees all names around it.
+    pub(crate) fn open(locals: HashMap<String, u32>) -> Scope {
+        Scope { bindings: None, locals }
+    }
+
+    /// What a name that is no local one is called around the scope.
+    fn outer<'n>(&'n self, name: &'n str) -> Option<&'n str> {
+        match &self.bindings {
+            Some(bindings) => bindings.get(name).map(String::as_str),
+            None => Some(name),
+        }
+    }
 }
 
 impl<'a> Transaction<'a> {
@@ -167,7 +262,7 @@ impl<'a> Transaction<'a> {
         let Some(at) = scopes.checked_sub(1) else { return self.find_in_workspaces(name) };
         match self.scopes[at].locals.get(name) {
             Some(&index) => Some(Slot { level: 0, index }),
-            None => self.find_from(at, self.scopes[at].bindings.get(name)?),
+            None => self.find_from(at, self.scopes[at].outer(name)?),
         }
     }
 
@@ -195,12 +290,15 @@ impl<'a> Transaction<'a> {
 
     fn own_from(&mut self, scopes: usize, name: &str) -> u32 {
         let Some(at) = scopes.checked_sub(1) else { return self.own_in_workspace(name) };
-        if let Some(outer) = self.scopes[at].bindings.get(name) {
-            let outer = outer.clone();
-            return self.own_from(at, &outer);
-        }
-        if let Some(&index) = self.scopes[at].locals.get(name) {
+        let scope = &self.scopes[at];
+        if let Some(&index) = scope.locals.get(name) {
             return index;
+        }
+        // A bound name is a blob around the scope, if need be a new one. Of all names around those that exist count.
+        let bound = scope.bindings.is_some();
+        if let Some(outer) = scope.outer(name).filter(|outer| bound || self.find_from(at, outer).is_some()) {
+            let outer = outer.to_owned();
+            return self.own_from(at, &outer);
         }
         let index = self.nameless();
         self.scopes[at].locals.insert(name.to_owned(), index);
@@ -240,12 +338,17 @@ impl<'a> Transaction<'a> {
             return None;
         }
         let outer = self.scopes.len();
-        self.scopes.extend(bindings.map(|bindings| Scope { bindings, locals: HashMap::new() }));
+        self.scopes.extend(bindings.map(|bindings| Scope { bindings: Some(bindings), ..Scope::default() }));
         self.depth += 1;
         let built = build(self);
         self.depth -= 1;
         self.scopes.truncate(outer);
         Some(built)
+    }
+
+    /// The scopes that names are looked up in, from the outermost to the innermost, in place of those before.
+    pub(crate) fn set_scopes(&mut self, scopes: Vec<Scope>) -> Vec<Scope> {
+        std::mem::replace(&mut self.scopes, scopes)
     }
 
     /// Keeps what was made, on behalf of a net that uses these slots.

@@ -339,5 +339,5 @@ fn two_origins_of_one_operator_are_both_named() {
         .unwrap_err();
     assert!(twice.first.contains("tests.rs") && twice.second.contains("tests.rs"), "{twice}");
     assert_ne!(twice.first, twice.second);
-    assert_eq!(registry().op_types(), ["Above", "AddValue", "CountRuns", "Large", "Spread"]);
+    assert_eq!(registry().op_types(), ["Above", "AddValue", "CountRuns", "IfOdd", "Large", "Mix", "Spread"]);
 }

@@ -140,6 +140,28 @@ fn assigning_shares_what_is_shared_anyway_and_copies_the_rest() {
 }
 
 #[test]
+fn a_buffer_is_handed_over_when_it_is_nobody_elses() {
+    let mut x = Tensor::from_slice([2, 3], &[1i16, 2, 3, 4, 5, 6]).unwrap();
+    let buffer = x.as_bytes().unwrap().as_ptr();
+    let mut y = Tensor::from_slice([1], &[7.0f32]).unwrap();
+    let shared = x.clone();
+    assert!(!x.hand_over(&mut y) && x == shared && y.numel() == 1);
+    assert_eq!((x.own_buffer(), y.own_buffer(), Tensor::new().own_buffer()), (None, Some(4), Some(0)));
+    drop(shared);
+    assert!(x.hand_over(&mut y));
+    assert_eq!((x.data_type(), y.data_type(), x.dims()), (None, None, &[2usize, 3][..]));
+    // What was written as integers is no truth value until it is cleared.
+    let truths: &mut [bool] = y.overwrite([12]).unwrap();
+    assert_eq!((truths.as_ptr().cast(), &truths[..]), (buffer, &[false; 12][..]));
+    assert!(x.hand_over(&mut y) && y.numel() == 12, "nothing to hand over");
+    let mut strings = Tensor::from_strings([1], ["a"]).unwrap();
+    let mut bytes = Tensor::from_bytes([1], Bytes::from_static(b"a")).unwrap();
+    assert!(!strings.hand_over(&mut y) && !bytes.hand_over(&mut y) && y.data_type() == Some(DataType::Bool));
+    x.overwrite::<i16, _>([2, 3]).unwrap().fill(1);
+    assert!(x.as_slice::<i16>().is_ok());
+}
+
+#[test]
 fn filling_takes_type_and_value_of_the_only_element() {
     let shape = Shape::new(&[2]).unwrap();
     let mut y = Tensor::new();

@@ -15,8 +15,13 @@ impl Tensor {
     #[inline]
     pub fn charge_to(&mut self, budget: &Arc<MemoryBudget>) {
         if !self.budget.as_ref().is_some_and(|own| Arc::ptr_eq(own, budget)) {
-            self.budget = Some(Arc::clone(budget));
+            self.change_budget(budget);
         }
+    }
+
+    #[cold]
+    fn change_budget(&mut self, budget: &Arc<MemoryBudget>) {
+        self.budget = Some(Arc::clone(budget));
     }
 
     /// Makes this tensor equal to `source` by sharing its storage; its own budget stays.
@@ -24,6 +29,35 @@ impl Tensor {
         self.shape.clone_from(&source.shape);
         self.data_type = source.data_type;
         self.storage.clone_from(&source.storage);
+    }
+
+    /// The size in bytes of the buffer that the tensor has for itself, 0 without any; `None` when its elements are in
+    /// memory that another tensor shares, or that is no buffer: strings, bytes of a file.
+    pub fn own_buffer(&self) -> Option<usize> {
+        match &self.storage {
+            None => Some(0),
+            Some(storage) => match &**storage {
+                Storage::Owned(buffer) if Arc::strong_count(storage) == 1 => Some(buffer.capacity()),
+                _ => None,
+            },
+        }
+    }
+
+    /// Hands the buffer of this tensor over to `to`, which lets go of its own and is unwritten until it is overwritten;
+    /// so is this tensor from now on. Nothing is copied or allocated. With no buffer there is nothing to do.
+    ///
+    /// `false`, and nothing is changed, when the elements are in memory that another tensor shares, or that is no
+    /// buffer: strings, bytes of a file.
+    pub fn hand_over(&mut self, to: &mut Tensor) -> bool {
+        if self.storage.is_none() {
+            return true;
+        }
+        let owned = self.owns_bytes();
+        if owned {
+            to.storage = self.storage.take();
+            (self.data_type, to.data_type) = (None, None);
+        }
+        owned
     }
 
     /// The elements for changing; shared storage is copied first.

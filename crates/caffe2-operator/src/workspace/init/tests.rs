@@ -98,6 +98,27 @@ fn results_are_those_of_the_whole_net() {
 }
 
 #[test]
+fn what_a_whole_net_empties_is_empty() {
+    let net = NetDef::new("init")
+        .op(add("x", "y", 1.0))
+        .op(add("y", "z", 1.0))
+        .op(add("z", "w", 1.0))
+        .op(add("w", "v", 1.0))
+        .external_output("w")
+        .with_type("simple_refcount");
+    let (mut streamed, result) = both(fed, &net);
+    result.unwrap();
+    for (name, emptied) in [("x", false), ("y", true), ("z", true), ("w", false), ("v", false)] {
+        assert_eq!(streamed.blob(name).unwrap().is_empty(), emptied, "{name}");
+    }
+    let explained = |error: Error| {
+        assert!(error.to_string().contains("the net `init` is of type simple_refcount"), "{error}");
+    };
+    explained(streamed.fetch("y").unwrap_err());
+    explained(streamed.run_init_net(encoded(&NetDef::new("next").op(add("z", "u", 1.0)))).unwrap_err());
+}
+
+#[test]
 fn errors_are_those_of_the_whole_net() {
     let op = OperatorDef::new;
     let bad_argument = || op("AddValue").input("x").output("b").arg("value", 1);

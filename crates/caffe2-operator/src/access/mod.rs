@@ -1,5 +1,14 @@
 //! The disjoint borrows of blobs that an operator runs with: one of the few places with `unsafe`.
+//!
+//! [`BlobAccess`] is what an executor holds: the right to all blobs of a workspace, or to those of one task.
+//! [`Borrows`] are the blobs of one operator, out of that. Two things give several threads accesses at the same time, to
+//! blobs that do not overlap: [`Tasks`] those of one net, where the [`Order`] of the tasks shows that they do not, and
+//! [`Claims`] those of several nets, where each waits for the others that touch the same.
 #![allow(unsafe_code)]
+
+mod claims;
+mod order;
+mod tasks;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -8,6 +17,10 @@ use hashbrown::HashMap;
 
 use crate::OpError;
 use crate::blob::Blob;
+
+pub(crate) use claims::{Claims, Footprint, Host};
+pub(crate) use order::{Order, Precedence, Touches};
+pub(crate) use tasks::{Task, Tasks, Visitor};
 
 /// Where a blob is: in the running workspace (level 0) or in one of its ancestors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +35,36 @@ pub(crate) struct Wiring {
     inputs: Box<[InputSlot]>,
     /// Indices into the workspace's own blobs, each different.
     outputs: Box<[u32]>,
+    /// What few operators have.
+    extra: Option<Box<Extra>>,
+}
+
+/// What an operator does to blobs beside reading inputs and writing outputs.
+#[derive(Debug, Default)]
+struct Extra {
+    /// Blobs that it waits for without reading them.
+    after: Box<[u32]>,
+    /// What happens before it runs.
+    takes: Box<[Take]>,
+    /// Blobs that are emptied once it has run.
+    empties: Box<[u32]>,
+}
+
+/// Memory that a blob hands over to another before it is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Take {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// What `from` held when it last handed its memory over, in bytes.
+    pub(crate) bytes: u64,
+    /// Whether `from` once held something that could not be handed over.
+    pub(crate) missed: bool,
+}
+
+impl Take {
+    pub(crate) fn new(from: u32, to: u32) -> Take {
+        Take { from, to, bytes: 0, missed: false }
+    }
 }
 
 /// Positions of outputs by slot: found by a look at each where they are few, as they mostly are.
@@ -72,7 +115,41 @@ impl Wiring {
         Wiring {
             inputs: inputs.map(|slot| InputSlot { slot, in_place: in_place(slot) }).collect(),
             outputs: outputs.iter().map(|o| o.index).collect(),
+            extra: None,
         }
+    }
+
+    /// Has the operator wait for what writes these blobs of the workspace, and what writes them later wait for it.
+    pub(crate) fn set_after(&mut self, after: impl IntoIterator<Item = u32>) {
+        self.extra.get_or_insert_default().after = after.into_iter().collect();
+    }
+
+    /// Has blobs hand over memory before the operator runs.
+    pub(crate) fn set_takes(&mut self, takes: &[Take]) {
+        if !takes.is_empty() || self.extra.is_some() {
+            self.extra.get_or_insert_default().takes = takes.into();
+        }
+    }
+
+    /// What [`Wiring::set_takes`] has set, and what became of it.
+    pub(crate) fn takes(&self) -> &[Take] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.takes)
+    }
+
+    /// Has blobs emptied once the operator has run.
+    pub(crate) fn set_empties(&mut self, empties: &[u32]) {
+        self.extra.get_or_insert_default().empties = empties.into();
+    }
+
+    /// The blobs that are emptied.
+    pub(crate) fn empties(&self) -> &[u32] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.empties)
+    }
+
+    /// Whether there is more to do than to run the operator.
+    #[inline]
+    pub(crate) fn has_extra(&self) -> bool {
+        self.extra.is_some()
     }
 
     #[inline]
@@ -85,10 +162,37 @@ impl Wiring {
         self.outputs.len()
     }
 
-    /// The blobs of the workspace itself that the operator reads or writes.
+    /// The blobs of the workspace itself that the operator reads, writes or waits for.
     pub(crate) fn own_slots(&self) -> impl Iterator<Item = u32> + '_ {
         let inputs = self.inputs.iter().filter(|i| i.slot.level == 0).map(|i| i.slot.index);
-        inputs.chain(self.outputs.iter().copied())
+        let after = self.extra.iter().flat_map(|extra| extra.after.iter().copied());
+        inputs.chain(self.outputs.iter().copied()).chain(after)
+    }
+
+    /// The blobs that are written, each with its position among the outputs.
+    pub(crate) fn output_slots(&self) -> &[u32] {
+        &self.outputs
+    }
+
+    /// Tells which blobs of the workspace itself the operator reads and writes, and, as read, which it waits for.
+    pub(crate) fn tell_operands(&self, touches: &mut Touches) {
+        self.inputs.iter().filter(|i| i.slot.level == 0).for_each(|i| touches.read(i.slot.index));
+        self.outputs.iter().for_each(|&output| touches.write(output));
+        self.extra.iter().flat_map(|extra| &extra.after).for_each(|&slot| touches.read(slot));
+    }
+
+    /// As [`Wiring::tell_operands`], with all else that is written when the operator runs: all that
+    /// [`BlobAccess::borrow`], [`BlobAccess::look`], [`BlobAccess::hand_over`] and [`BlobAccess::empty`] reach with
+    /// this wiring.
+    pub(crate) fn tell(&self, touches: &mut Touches) {
+        self.tell_operands(touches);
+        if let Some(extra) = &self.extra {
+            extra.takes.iter().for_each(|take| {
+                touches.write(take.from);
+                touches.write(take.to);
+            });
+            extra.empties.iter().for_each(|&slot| touches.write(slot));
+        }
     }
 
     #[inline]
@@ -116,11 +220,20 @@ impl<'w> BlobAccess<'w> {
         BlobAccess { own: self.own, own_len: self.own_len, ancestors: self.ancestors, exclusive: PhantomData }
     }
 
+    /// The same access for whoever can show that it may be used.
+    fn lend(&mut self) -> Lent {
+        Lent {
+            own: self.own,
+            own_len: self.own_len,
+            ancestors: self.ancestors.as_ptr().cast(),
+            ancestors_len: self.ancestors.len(),
+        }
+    }
+
     /// The borrows of one operator. There is one at a time, since it borrows `self` mutably.
     #[inline]
     pub(crate) fn borrow<'a>(&'a mut self, wiring: &'a Wiring) -> Borrows<'a> {
-        let more = wiring.outputs.len().saturating_sub(32);
-        let more = if more == 0 { Vec::new() } else { vec![Cell::new(0); more] };
+        let more = wiring.outputs.len().checked_sub(33).map(|last| vec![Cell::new(0); last + 1].into());
         Borrows { access: self, wiring, state: Cell::new(0), more }
     }
 
@@ -129,6 +242,33 @@ impl<'w> BlobAccess<'w> {
         // SAFETY: `self` is borrowed mutably, so there are no borrows of an operator, and none begin while
         // the blob is looked at.
         unsafe { self.blob(wiring.inputs.get(input)?.slot) }
+    }
+
+    /// Has blobs hand over memory, as [`Wiring::set_takes`] says.
+    pub(crate) fn hand_over(&mut self, wiring: &mut Wiring) {
+        for take in wiring.extra.iter_mut().flat_map(|extra| &mut extra.takes) {
+            let (from, to) = (take.from as usize, take.to as usize);
+            if from == to || from.max(to) >= self.own_len {
+                continue;
+            }
+            // SAFETY: two different indices within the blobs, and `self` is borrowed mutably, so that there are no
+            // borrows of an operator; these end before any begin.
+            let (from, to) = unsafe { (&mut *self.own.add(from), &mut *self.own.add(to)) };
+            match from.hand_over(to) {
+                Ok(bytes) => take.bytes = bytes,
+                Err(_) => take.missed = true,
+            }
+        }
+    }
+
+    /// Empties blobs, as [`Wiring::set_empties`] says.
+    pub(crate) fn empty(&mut self, wiring: &Wiring) {
+        for &slot in wiring.extra.iter().flat_map(|extra| &extra.empties) {
+            if (slot as usize) < self.own_len {
+                // SAFETY: as in `hand_over`.
+                unsafe { *self.own.add(slot as usize) = Blob::default() };
+            }
+        }
     }
 
     /// The blob at `slot`, if there is one.
@@ -147,6 +287,36 @@ impl<'w> BlobAccess<'w> {
     }
 }
 
+/// A [`BlobAccess`] that does not know how long it lasts, nor who else uses it.
+#[derive(Debug, Clone, Copy)]
+struct Lent {
+    own: *mut Blob,
+    own_len: usize,
+    ancestors: *const &'static [Blob],
+    ancestors_len: usize,
+}
+
+// SAFETY: it stands for mutable and shared references to blobs, which may go to other threads, as blobs may be sent
+// and shared (`blobs_go_to_other_threads`).
+unsafe impl Send for Lent {}
+
+const fn blobs_go_to_other_threads<T: Send + Sync>() {}
+const _: () = blobs_go_to_other_threads::<Blob>();
+
+impl Lent {
+    /// The access that was lent.
+    ///
+    /// # Safety
+    /// The access that [`BlobAccess::lend`] was called on, and what it borrows, must outlive 'a and not be used
+    /// meanwhile; no blob may be reached through two results that are used at the same time, unless neither writes it.
+    unsafe fn access<'a>(self) -> BlobAccess<'a> {
+        // SAFETY: the pointer and the length are those of a slice of slices, which outlive 'a.
+        let ancestors =
+            unsafe { std::slice::from_raw_parts(self.ancestors.cast::<&'a [Blob]>(), self.ancestors_len) };
+        BlobAccess { own: self.own, own_len: self.own_len, ancestors, exclusive: PhantomData }
+    }
+}
+
 /// The blobs of one operator: inputs to read, outputs to write.
 ///
 /// Each output is handed out at most once, and not at all once an input that is the same blob was handed
@@ -157,7 +327,7 @@ pub(crate) struct Borrows<'a> {
     /// Two bits for each of the first 32 outputs: `READ`, `WRITTEN`.
     state: Cell<u64>,
     /// The same for further outputs, one each.
-    more: Vec<Cell<u64>>,
+    more: Option<Box<[Cell<u64>]>>,
 }
 
 /// The blob of the output was handed out for reading.
@@ -232,7 +402,11 @@ impl<'a> Borrows<'a> {
 
     #[inline]
     fn word(&self, output: usize) -> (&Cell<u64>, usize) {
-        if output < 32 { (&self.state, output * 2) } else { (&self.more[output - 32], 0) }
+        match &self.more {
+            _ if output < 32 => (&self.state, output * 2),
+            Some(more) => (&more[output - 32], 0),
+            None => unreachable!("{output} is no output"),
+        }
     }
 }
 
@@ -300,6 +474,39 @@ mod tests {
             assert_eq!(borrows.output(o).is_ok(), o != 70, "{o}");
             assert!(borrows.output(o).is_err());
         }
+    }
+
+    #[test]
+    fn memory_is_handed_over_and_blobs_are_emptied() {
+        let mut blobs = vec![blob(1), Blob::default(), blob(3), Blob::new(4u64)];
+        let memory = |blob: &Blob| blob.tensor().unwrap().as_slice::<i32>().unwrap().as_ptr();
+        let before = memory(&blobs[0]);
+        let held = blobs[2].tensor().unwrap().clone();
+        let mut wiring = Wiring::new(std::iter::empty(), &[own(1)]);
+        assert!(!wiring.has_extra());
+        wiring.set_takes(&[
+            Take::new(0, 1),
+            Take::new(2, 1),
+            Take::new(3, 1),
+            Take::new(1, 1),
+            Take::new(9, 1),
+        ]);
+        let mut access = BlobAccess::new(&mut blobs, &[]);
+        access.hand_over(&mut wiring);
+        let outcome: Vec<_> = wiring.takes().iter().map(|take| (take.bytes, take.missed)).collect();
+        assert_eq!(outcome, [(4, false), (0, true), (0, true), (0, false), (0, false)]);
+        let y: &mut [i32] = blobs[1].tensor_or_insert_with(Tensor::new).overwrite([1]).unwrap();
+        assert_eq!(y.as_ptr(), before);
+        assert!(blobs[0].tensor().unwrap().data_type().is_none() && value(&blobs[2]) == 3);
+        drop(held);
+        wiring.set_empties(&[2, 9]);
+        BlobAccess::new(&mut blobs, &[]).empty(&wiring);
+        assert!(blobs[2].is_empty() && !blobs[3].is_empty());
+        let mut touches = Touches::default();
+        wiring.tell(&mut touches);
+        touches.end_node();
+        let written: Vec<_> = touches.of(0).iter().filter(|t| t.writes).map(|t| t.slot).collect();
+        assert!([0, 1, 2, 3, 9].iter().all(|slot| written.contains(slot)));
     }
 
     #[test]
