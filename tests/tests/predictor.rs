@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use caffe2::files::{Limits, PredictorExport, PredictorFile, minidb, read_net, read_tensors};
-use caffe2::{Blob, NetDef, Workspace};
+use caffe2::{Blob, Caffe2Message as _, NetDef, Predictor, Workspace};
 use caffe2_operator::{Int8Tensor, Tensor};
 use caffe2_tests::compare::{Tolerance, compare, same_bits};
 use caffe2_tests::models::{path, tensor, workspace};
@@ -40,6 +40,48 @@ fn what_caffe2_exports_is_loaded_and_run() {
     same_bits(&got, &from_two_nets()).unwrap();
     let wanted = tensor("digits", "expected.npz", "softmax_float");
     compare(&got, &wanted, Tolerance::Within { rtol: 1e-4, atol: 1e-6 }).unwrap();
+}
+
+#[test]
+fn a_predictor_is_made_of_a_predictor_file() {
+    let predictor = Predictor::from_file(path("predictor", "digits.minidb")).unwrap();
+    let names: Vec<_> = predictor.inputs().iter().map(|input| input.name()).collect();
+    assert_eq!((names, predictor.outputs()), (vec!["data"], &["softmax".to_owned()][..]));
+    // The zeros that the file has in the place of inputs are not taken for one.
+    assert!(predictor.run::<&str>(&[]).unwrap_err().to_string().contains("never provided"));
+    let wrong = Tensor::zeros::<f32>([1, 3, 8, 8]).unwrap();
+    assert!(predictor.run(&[("data", wrong)]).is_err());
+    let images = tensor("digits", "test_images.npz", "data");
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let outputs = predictor.run(&[("data", images.clone())]).unwrap();
+                same_bits(&outputs[0].1, &from_two_nets()).unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn a_description_whose_nets_bring_their_parameters_is_a_predictor() {
+    let file = PredictorFile::open(path("predictor", "digits.minidb"), &limits()).unwrap();
+    let mut meta = file.meta().clone();
+    for entry in &mut meta.nets {
+        if entry.key == "GLOBAL_INIT_NET_TYPE" {
+            entry.value = read_net(path("digits", "init_net.pb")).unwrap();
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in
+        [("m.pb", meta.to_binary()), ("m.pbtxt", meta.to_text().into()), ("m.json", meta.to_json().into())]
+    {
+        std::fs::write(folder.path().join(name), content).unwrap();
+        let predictor = Predictor::from_file(folder.path().join(name)).unwrap();
+        let outputs = predictor.run(&[("data", tensor("digits", "test_images.npz", "data"))]).unwrap();
+        same_bits(&outputs[0].1, &from_two_nets()).unwrap();
+    }
+    let absent = Predictor::from_file(folder.path().join("absent.minidb")).unwrap_err();
+    assert!(absent.to_string().contains("absent.minidb: "), "{absent}");
 }
 
 #[test]

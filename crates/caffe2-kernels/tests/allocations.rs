@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use caffe2_kernels::Threads;
 use caffe2_kernels::byte_rows::{self, ByteMatrix};
-use caffe2_kernels::conv::{ConvGeometry, conv, conv_bytes};
+use caffe2_kernels::conv::{ConvGeometry, ConvTail, conv, conv_bytes};
 use caffe2_kernels::dequant::{CodeMap, dequantize};
 use caffe2_kernels::elementwise::{BinaryIo, BinaryOp, Broadcast, InOut, binary, sigmoid, sum};
 use caffe2_kernels::gemm::{Bias, MatMut, MatRef, matmul};
@@ -131,7 +131,7 @@ fn windows() {
             let depth = q.len() / filters;
             let count = second_run(|| {
                 let q = ByteMatrix::new(&q, filters, depth, CodeMap::from_range(-1.0, 1.0)).unwrap();
-                conv_bytes(&ONE, &geometry, &input, &q, None, &mut output).unwrap();
+                conv_bytes(&ONE, &geometry, &input, &q, &ConvTail::default(), &mut output).unwrap();
             });
             assert_eq!(count, 0, "{geometry:?} bytes");
         }

@@ -87,6 +87,12 @@ impl<'a> OpIo<'a> {
         })
     }
 
+    /// Charges what `tensor`, which an operator keeps between runs, allocates from now on to the memory budget of the
+    /// workspace.
+    pub fn charge(&self, tensor: &mut Tensor) {
+        tensor.charge_to(&self.run.budget);
+    }
+
     /// The tensor of input `index`; it may be unwritten.
     ///
     /// # Errors

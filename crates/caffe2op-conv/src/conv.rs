@@ -8,12 +8,14 @@
 //! The arguments of the window are those of [`WindowArgs`]; `group` cuts the channels into groups, each of which
 //! has filters of its own.
 
-use caffe2_kernels::conv::{ConvGeometry, conv, conv_bytes};
+use caffe2_kernels::conv::{Algorithm, ConvGeometry, ConvTail, conv_bytes, conv_fused};
 use caffe2_operator::window::{Image, Order, WindowArgs, declare_window_args};
 use caffe2_operator::{
     ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
     OpError, OpIo, OpSchema, Operator, OperatorType, Shape, TensorInfo, WeightBytes, register_cpu_operator,
 };
+
+use crate::kept_filter::KeptFilter;
 
 /// The arguments of [`ConvOp`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct ConvArgs {
     pub window: WindowArgs,
     /// Groups of channels; at least 1.
     pub group: usize,
+    /// How the sums are computed.
+    pub algorithm: Algorithm,
 }
 
 impl ConvArgs {
@@ -30,8 +34,12 @@ impl ConvArgs {
         // They change nothing, but what is given must be of their kind.
         args.get::<bool>("shared_buffer")?;
         args.get::<bool>("float16_compute")?;
+        let algorithm = match args.get::<String>("algo")?.as_str() {
+            "WINOGRAD" => Algorithm::Winograd,
+            _ => Algorithm::Direct,
+        };
         match args.get::<i32>("group")? {
-            group @ 1.. => Ok(ConvArgs { window, group: group as usize }),
+            group @ 1.. => Ok(ConvArgs { window, group: group as usize, algorithm }),
             group => Err(ArgError::value("group", format!("found {group}, expected at least 1"))),
         }
     }
@@ -100,6 +108,7 @@ impl<'a> Filter<'a> {
 #[derive(Debug)]
 pub struct ConvOp<const DIMS: usize> {
     args: ConvArgs,
+    filter: KeptFilter,
 }
 
 impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
@@ -121,6 +130,14 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
             .outputs(1)
             .fill_using(declare_window_args)
             .arg("group", "groups into which channels and filters are cut; each output sees its own group only", 1)
+            .arg(
+                "algo",
+                "`WINOGRAD` (as in Caffe2's NNPACK engine): kernels of 3 by 3 with stride 1 go by Winograd's algorithm \
+                 where they have 16 channels and filters or more, and outputs of 12 by 12 or more, in NCHW. It takes fewer \
+                 multiplications, four times the memory for these filters, has larger rounding errors, and spreads what is \
+                 infinite or NaN to its tile of 4 by 4 pixels. With any other value sums are computed directly",
+                "DIRECT",
+            )
             .arg("shared_buffer", "has no effect: no buffer is kept in the workspace", false)
             .arg("float16_compute", "has no effect: Caffe2 uses it on graphics processors only", false)
             .input("X", "float images [N, C, size..], or [N, size.., C] in NHWC")
@@ -135,7 +152,8 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
                 "Sizes are computed in integers, where Caffe2 divides floats and is wrong from 2^24 on. A stride or \
                  dilation of 0 is an error, as is a window that exceeds the image with legacy_pad VALID. The \
                  operator's name changes nothing. With global_pooling the filter must be as large as the image. \
-                 Types are checked even when there are no images.",
+                 Types are checked even when there are no images. Filters of images with few pixels are kept in a second \
+                 form between runs; where the memory budget does not allow that, they are not.",
             )
             .infer(infer)
             .expect(expect)
@@ -144,7 +162,7 @@ impl<const DIMS: usize> OperatorType for ConvOp<DIMS> {
     }
 
     fn from_args(args: &Args<'_>) -> Result<Self, ArgError> {
-        Ok(ConvOp { args: ConvArgs::read(args)? })
+        Ok(ConvOp { args: ConvArgs::read(args)?, filter: KeptFilter::default() })
     }
 }
 
@@ -160,7 +178,7 @@ fn infer(context: &InferContext<'_>) -> Result<Vec<TensorInfo>, OpError> {
 /// Images with as many channels and dimensions as the filter says.
 fn expect(context: &ExpectContext<'_>, index: usize) -> Expectation {
     let dims = || {
-        let ConvArgs { window, group } = ConvArgs::read(context.inputs.args()).ok()?;
+        let ConvArgs { window, group, .. } = ConvArgs::read(context.inputs.args()).ok()?;
         let filter = Filter::of(context.inputs.shape(1)?, window.order)?;
         let mut dims = vec![None; filter.kernel.len() + 2];
         let at = if window.order == Order::Nchw { 1 } else { dims.len() - 1 };
@@ -182,16 +200,19 @@ impl<const DIMS: usize> Operator for ConvOp<DIMS> {
         let (x, w) = (io.input(0)?, io.input(1)?);
         let xs = io.input_slice(0)?;
         w.check_type(DataType::Float).map_err(|source| OpError::Input { index: 1, source })?;
-        let (b, bs) = match io.input_count() {
+        let (b, bias) = match io.input_count() {
             3 => (Some(io.input(2)?.shape()), Some(io.input_slice(2)?)),
             _ => (None, None),
         };
         let (geometry, shape) = self.args.plan(x.shape(), w.shape(), b)?;
-        let y = io.output_slice(0, shape)?;
-        let filters = geometry.filters();
-        match WeightBytes::of(w, filters, geometry.filter_len() / filters) {
-            Some(filter) => conv_bytes(io.threads(), &geometry, xs, &filter, bs, y)?,
-            None => conv(io.threads(), &geometry, xs, io.input_slice(1)?, bs, y)?,
+        let (filters, tail) = (geometry.filters(), ConvTail { bias, ..ConvTail::default() });
+        if let Some(filter) = WeightBytes::of(w, filters, geometry.filter_len() / filters) {
+            let y = io.output_slice(0, shape)?;
+            conv_bytes(io.threads(), &geometry, xs, &filter, &tail, y)?;
+        } else {
+            let filter = self.filter.get(io, &geometry, self.args.algorithm, w)?;
+            let y = io.output_slice(0, shape)?;
+            conv_fused(io.threads(), &geometry, xs, filter, &tail, y)?;
         }
         Ok(())
     }
@@ -248,6 +269,7 @@ mod tests {
         let (schema, def) = (ConvOp::<0>::schema(), def().arg("kernel", 1));
         let args = ConvArgs::read(&Args::new(&def, &schema).unwrap()).unwrap();
         assert_eq!((args.group, args.window.order, args.window.global), (1, Order::Nchw, false));
+        assert_eq!(args.algorithm, Algorithm::Direct);
     }
 
     #[test]

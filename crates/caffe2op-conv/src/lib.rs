@@ -18,5 +18,6 @@
 #![forbid(unsafe_code)]
 
 mod conv;
+mod kept_filter;
 
 pub use conv::{ConvArgs, ConvOp};

@@ -30,7 +30,7 @@ pub(crate) use operand::{LeftBytes, RightBytes};
 
 use crate::dequant::CodeMap;
 use crate::error::{check_len, check_same, product};
-use crate::gemm::{Batch, Bias, MatMut, MatRef, Product, run};
+use crate::gemm::{Batch, Bias, MatMut, MatRef, Product, Tail, run};
 use crate::{Isa, KernelError, Threads};
 
 /// A matrix with a byte for each element and a rule for each row.
@@ -193,7 +193,7 @@ fn matmul_on<B: ByteRows, const TRANSPOSED: bool>(
         let batch = Batch { count: 1, rows: a.rows(), columns: n, depth: k, row_stride: c.row_stride() };
         let product = |_| {
             let right = RightBytes::<B, TRANSPOSED> { weights, first: 0 };
-            Product { left: a, right, alpha: 1.0, beta: 0.0, bias, start: 0 }
+            Product { left: a, right, alpha: 1.0, beta: 0.0, tail: Tail::bias(bias), start: 0 }
         };
         // SAFETY: there is one product, and `MatMut` has checked that rows do not overlap.
         #[allow(unsafe_code)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::ByteRows;
-use crate::gemm::{LeftOperand, MatRef, RightOperand, pack_columns};
+use crate::gemm::{LeftForm, LeftOperand, RightOperand, pack_columns};
 
 /// The right operand: some rows of a matrix, `TRANSPOSED` or as they are.
 pub(crate) struct RightBytes<'a, B, const TRANSPOSED: bool> {
@@ -57,8 +57,8 @@ impl<B: ByteRows> LeftOperand for LeftBytes<'_, B> {
         (self.rows, self.weights.width())
     }
 
-    fn in_memory(&self) -> Option<MatRef<'_>> {
-        None
+    fn form(&self) -> LeftForm<'_> {
+        LeftForm::Expanded
     }
 
     #[inline(always)]

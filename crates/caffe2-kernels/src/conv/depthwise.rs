@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::Call;
 use super::nhwc::input_position;
 use crate::band::{self, Band, fold_pieces};
+use crate::gemm::Bias;
 use crate::geometry::Axis;
 use crate::isa::multiply_add;
 use crate::rows::add_products;
@@ -50,26 +51,28 @@ pub(super) fn nchw(call: &Call<'_>, output: &mut [f32]) {
         let channel = image * g.channels() + filter / g.group_filters();
         let plane = &call.input[channel * g.input_size()..][..g.input_size()];
         let taps = &call.filter[filter * g.taps()..][..g.taps()];
-        let bias = call.bias.map_or(0.0, |bias| bias[filter]);
+        let tail = call.tail.of(0..g.filters(), Bias::PerRow);
         scratch::with(band.len() + band.folded_len(), |memory| {
             let (memory, folded) = memory.split_at_mut(band.len());
             call.isa.dispatch_fused(
                 #[inline(always)]
                 |fused| {
-                    for (index, out) in out.chunks_mut(band.outputs() * columns.output()).enumerate() {
-                        band.fill(plane, index * band.outputs(), 0.0, memory);
+                    let band_len = band.outputs() * columns.output();
+                    for (band_index, out) in out.chunks_mut(band_len).enumerate() {
+                        band.fill(plane, band_index * band.outputs(), 0.0, memory);
                         fold_pieces(
                             memory,
                             &pieces,
                             #[inline(always)]
                             |k| taps[k],
-                            bias,
+                            0.0,
                             #[inline(always)]
                             move |tap, sum, x| multiply_add(fused, tap, x, sum),
                             band.piece_len(out.len() / columns.output()),
                             folded,
                         );
                         band.unfold(folded, out);
+                        tail.apply(out, filter, 0, index * g.output_size() + band_index * band_len);
                     }
                 },
             );
@@ -95,16 +98,16 @@ pub(super) fn nhwc(call: &Call<'_>, output: &mut [f32]) {
             }
         }
         let filter = &*filter;
+        let tail = call.tail.of(0..channels, Bias::PerColumn);
         call.threads.for_each_block(output, POSITIONS * channels, grain, |index, block| {
             call.isa.dispatch_fused(
                 #[inline(always)]
                 |fused| {
                     for (i, out) in block.chunks_exact_mut(channels).enumerate() {
-                        match call.bias {
-                            Some(bias) => out.copy_from_slice(bias),
-                            None => out.fill(0.0),
-                        }
-                        convolve_position(fused, call, filter, index * POSITIONS + i, out);
+                        let position = index * POSITIONS + i;
+                        out.fill(0.0);
+                        convolve_position(fused, call, filter, position, out);
+                        tail.apply(out, 0, 0, position * channels);
                     }
                 },
             );

@@ -9,21 +9,29 @@
 //! | NHWC | \[N, …, C] | \[M, kernel…, C / groups] | \[N, …, M] |
 //!
 //! A kernel of one element with stride 1 is a plain matrix product; one filter per channel is done by direct
-//! loops; the rest unrolls patches of the input piece by piece, straight into the panels of a matrix product.
+//! loops; kernels of 3 by 3 may go by Winograd's algorithm ([`Algorithm`]); the rest unrolls patches of the input piece
+//! by piece, straight into the panels of a matrix product. [`conv_fused`] does more to the output while it is in the
+//! cache.
 
 mod depthwise;
 mod filter;
 mod geometry;
 mod nhwc;
+mod operand;
 mod patches;
+mod winograd;
 
-use filter::{Bytes, Filter};
+use std::ops::Range;
+
+use filter::Kind;
+pub use filter::{Algorithm, Filter, FilterForm};
 pub use geometry::{ConvGeometry, GeometryError};
+use operand::{Bytes, LeftFilter, PackedGroups, RightFilter};
 use patches::Patches;
 
 use crate::byte_rows::ByteRows;
 use crate::error::{check_len, check_same};
-use crate::gemm::{Batch, Bias, MatRef, Product, RightOperand, run};
+use crate::gemm::{Activation, Batch, Bias, MatRef, Product, RightOperand, Tail, run};
 use crate::geometry::Order;
 use crate::{Isa, KernelError, Threads, scratch};
 
@@ -58,8 +66,137 @@ pub fn conv(
     conv_on(Isa::current(), threads, geometry, input, filter, bias, output)
 }
 
-/// [`conv`] with a filter that is kept as bytes: a row of `filter` for each filter, with its elements in their order.
-/// The result has the bits that the expanded filter gives.
+fn conv_on(
+    isa: Isa,
+    threads: &Threads,
+    geometry: &ConvGeometry,
+    input: &[f32],
+    filter: &[f32],
+    bias: Option<&[f32]>,
+    output: &mut [f32],
+) -> Result<(), KernelError> {
+    let tail = ConvTail { bias, ..ConvTail::default() };
+    conv_fused_on(isa, threads, geometry, input, Filter::Plain(filter), &tail, output)
+}
+
+/// What becomes of the sums of a convolution while they are in the cache: `activation(sum * scale + bias + residual)`.
+/// Nothing by default.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ConvTail<'a> {
+    /// A factor for each filter, only where there is a bias too; none are all 1.
+    pub scale: Option<&'a [f32]>,
+    /// What is added for each filter.
+    pub bias: Option<&'a [f32]>,
+    /// What is added to each element: as many as the output has, in its order.
+    pub residual: Option<&'a [f32]>,
+    /// What is applied at last.
+    pub activation: Activation,
+}
+
+impl<'a> ConvTail<'a> {
+    fn check(&self, geometry: &ConvGeometry) -> Result<(), KernelError> {
+        if let Some(bias) = self.bias {
+            check_len("bias of the convolution", geometry.filters(), bias.len())?;
+        }
+        if let Some(scale) = self.scale {
+            check_len("scale of the convolution", geometry.filters(), scale.len())?;
+            check_len("bias beside a scale", geometry.filters(), self.bias.map_or(0, <[f32]>::len))?;
+        }
+        match self.residual {
+            Some(residual) => check_len("residual of the convolution", geometry.output_len(), residual.len()),
+            None => Ok(()),
+        }
+    }
+
+    /// The tail of a product whose rows, or columns (`by`), are some of the filters.
+    fn of(&self, filters: Range<usize>, by: fn(&'a [f32]) -> Bias<'a>) -> Tail<'a> {
+        Tail {
+            scale: self.scale.map(|scale| &scale[filters.clone()]),
+            bias: self.bias.map_or(Bias::None, |bias| by(&bias[filters])),
+            residual: self.residual,
+            activation: self.activation,
+        }
+    }
+}
+
+/// Writes `activation(convolution * scale + bias + residual)` to `output`.
+///
+/// ```
+/// use caffe2_kernels::Threads;
+/// use caffe2_kernels::conv::{ConvGeometry, ConvTail, Filter, conv_fused};
+/// use caffe2_kernels::gemm::Activation;
+/// use caffe2_kernels::geometry::{Axis, Order, PadRule, Window};
+///
+/// let axis = Axis::new(3, Window::new(2), PadRule::Explicit)?;
+/// let geometry = ConvGeometry::new(Order::Nchw, 1, 1, 1, 1, &[axis])?;
+/// let (filter, mut output) = (Filter::Plain(&[1.0, 1.0]), [0.0; 2]);
+/// let tail = ConvTail {
+///     scale: Some(&[10.0]),
+///     bias: Some(&[0.5]),
+///     residual: Some(&[1.0, -100.0]),
+///     activation: Activation::Relu,
+/// };
+/// conv_fused(&Threads::single(), &geometry, &[1.0, 2.0, 3.0], filter, &tail, &mut output)?;
+/// assert_eq!(output, [31.5, 0.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`KernelError::Length`] if a slice does not have the elements that `geometry` says, [`KernelError::Mismatch`] if a
+/// packed filter is of another geometry.
+pub fn conv_fused(
+    threads: &Threads,
+    geometry: &ConvGeometry,
+    input: &[f32],
+    filter: Filter<'_>,
+    tail: &ConvTail<'_>,
+    output: &mut [f32],
+) -> Result<(), KernelError> {
+    conv_fused_on(Isa::current(), threads, geometry, input, filter, tail, output)
+}
+
+fn conv_fused_on(
+    isa: Isa,
+    threads: &Threads,
+    geometry: &ConvGeometry,
+    input: &[f32],
+    filter: Filter<'_>,
+    tail: &ConvTail<'_>,
+    output: &mut [f32],
+) -> Result<(), KernelError> {
+    filter.check(geometry)?;
+    check_lens(geometry, input, tail, output)?;
+    match filter {
+        Filter::Plain(filter) => {
+            let call = Call { isa, threads, geometry, input, filter, tail: *tail };
+            match (geometry.order(), geometry.strategy()) {
+                (Order::Nchw, Strategy::Depthwise) => depthwise::nchw(&call, output),
+                (Order::Nhwc, Strategy::Depthwise) => depthwise::nhwc(&call, output),
+                _ => products(&call, output),
+            }
+        }
+        Filter::Packed(form, data) => {
+            // Packed for one instruction set, it is multiplied on that.
+            let isa = form.isa();
+            match form.kind {
+                Kind::Winograd(layout) => {
+                    let filter = PackedGroups { layout, data };
+                    let call = Call { isa, threads, geometry, input, filter, tail: *tail };
+                    winograd::nchw(&call, output);
+                }
+                Kind::Product(layout) => {
+                    let filter = PackedGroups { layout, data };
+                    nchw_products(&Call { isa, threads, geometry, input, filter, tail: *tail }, output);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// [`conv_fused`] with a filter that is kept as bytes: a row of `filter` for each filter, with its elements in their
+/// order. The result has the bits that the expanded filter gives.
 ///
 /// No more of the filter is expanded at a time than stays in a cache; that of a convolution of each channel for itself,
 /// which is small, is expanded as a whole.
@@ -73,10 +210,10 @@ pub fn conv_bytes<B: ByteRows>(
     geometry: &ConvGeometry,
     input: &[f32],
     filter: &B,
-    bias: Option<&[f32]>,
+    tail: &ConvTail<'_>,
     output: &mut [f32],
 ) -> Result<(), KernelError> {
-    conv_bytes_on(Isa::current(), threads, geometry, input, filter, bias, output)
+    conv_bytes_on(Isa::current(), threads, geometry, input, filter, tail, output)
 }
 
 fn conv_bytes_on<B: ByteRows>(
@@ -85,68 +222,55 @@ fn conv_bytes_on<B: ByteRows>(
     geometry: &ConvGeometry,
     input: &[f32],
     filter: &B,
-    bias: Option<&[f32]>,
+    tail: &ConvTail<'_>,
     output: &mut [f32],
 ) -> Result<(), KernelError> {
     check_same("filters of the convolution", geometry.filters(), filter.rows())?;
     check_same("elements of a filter", geometry.depth(), filter.width())?;
-    check_lens(geometry, input, bias, output)?;
+    check_lens(geometry, input, tail, output)?;
     if geometry.strategy() != Strategy::Depthwise {
-        products(&Call { isa, threads, geometry, input, filter: Bytes(filter), bias }, output);
+        products(&Call { isa, threads, geometry, input, filter: Bytes(filter), tail: *tail }, output);
         return Ok(());
     }
     scratch::with(geometry.filter_len(), |floats| {
         for (row, values) in floats.chunks_exact_mut(geometry.depth()).enumerate() {
             filter.expand(row, 0, values);
         }
-        conv_on(isa, threads, geometry, input, floats, bias, output)
+        conv_fused_on(isa, threads, geometry, input, Filter::Plain(floats), tail, output)
     })
-}
-
-fn conv_on(
-    isa: Isa,
-    threads: &Threads,
-    geometry: &ConvGeometry,
-    input: &[f32],
-    filter: &[f32],
-    bias: Option<&[f32]>,
-    output: &mut [f32],
-) -> Result<(), KernelError> {
-    check_len("filter of the convolution", geometry.filter_len(), filter.len())?;
-    check_lens(geometry, input, bias, output)?;
-    let call = Call { isa, threads, geometry, input, filter, bias };
-    match (geometry.order(), geometry.strategy()) {
-        (Order::Nchw, Strategy::Depthwise) => depthwise::nchw(&call, output),
-        (Order::Nhwc, Strategy::Depthwise) => depthwise::nhwc(&call, output),
-        _ => products(&call, output),
-    }
-    Ok(())
 }
 
 /// Checks all lengths but that of the filter.
 fn check_lens(
     geometry: &ConvGeometry,
     input: &[f32],
-    bias: Option<&[f32]>,
+    tail: &ConvTail<'_>,
     output: &[f32],
 ) -> Result<(), KernelError> {
     check_len("input of the convolution", geometry.input_len(), input.len())?;
     check_len("output of the convolution", geometry.output_len(), output.len())?;
-    bias.map_or(Ok(()), |bias| check_len("bias of the convolution", geometry.filters(), bias.len()))
+    tail.check(geometry)
 }
 
 /// The strategies that are products of matrices.
-fn products<'a, F: Filter<'a>>(call: &Call<'a, F>, output: &mut [f32]) {
+fn products<F: LeftFilter + RightFilter>(call: &Call<'_, F>, output: &mut [f32]) {
+    match (call.geometry.order(), call.geometry.strategy()) {
+        (Order::Nchw, _) => nchw_products(call, output),
+        (Order::Nhwc, Strategy::Pointwise) => nhwc::pointwise(call, output),
+        (Order::Nhwc, _) => nhwc::patches(call, output),
+    }
+}
+
+/// NCHW: the filters times the channels, or their patches.
+fn nchw_products<F: LeftFilter>(call: &Call<'_, F>, output: &mut [f32]) {
     let geometry = call.geometry;
-    let pointwise = geometry.strategy() == Strategy::Pointwise;
-    match geometry.order() {
-        Order::Nchw if pointwise => nchw(call, output, |channels| {
+    if geometry.strategy() == Strategy::Pointwise {
+        nchw(call, output, |channels| {
             let columns = geometry.output_size();
             MatRef::within(channels, geometry.group_channels(), columns, columns)
-        }),
-        Order::Nchw => nchw(call, output, |channels| Patches::new(geometry, channels)),
-        Order::Nhwc if pointwise => nhwc::pointwise(call, output),
-        Order::Nhwc => nhwc::patches(call, output),
+        });
+    } else {
+        nchw(call, output, |channels| Patches::new(geometry, channels));
     }
 }
 
@@ -168,11 +292,11 @@ struct Call<'a, F = &'a [f32]> {
     geometry: &'a ConvGeometry,
     input: &'a [f32],
     filter: F,
-    bias: Option<&'a [f32]>,
+    tail: ConvTail<'a>,
 }
 
 /// NCHW: for each image and group the filter times the group's channels, of which `right` makes a matrix.
-fn nchw<'a, F: Filter<'a>, R: RightOperand>(
+fn nchw<'a, F: LeftFilter, R: RightOperand>(
     call: &Call<'a, F>,
     output: &mut [f32],
     right: impl Fn(&'a [f32]) -> R + Sync + Send,
@@ -185,8 +309,8 @@ fn nchw<'a, F: Filter<'a>, R: RightOperand>(
         let group = index % g.groups();
         let left = call.filter.left(g, group);
         let right = right(&call.input[index * channels_len..][..channels_len]);
-        let bias = call.bias.map_or(Bias::None, |bias| Bias::PerRow(&bias[group * rows..][..rows]));
-        Product { left, right, alpha: 1.0, beta: 0.0, bias, start: index * rows * columns }
+        let tail = call.tail.of(group * rows..(group + 1) * rows, Bias::PerRow);
+        Product { left, right, alpha: 1.0, beta: 0.0, tail, start: index * rows * columns }
     };
     // SAFETY: product `index` writes `rows * columns` contiguous elements from `index * rows * columns` on.
     #[allow(unsafe_code)]

@@ -1,25 +1,25 @@
 //! Convolution of images whose channels lie together.
 
 use super::Call;
-use super::filter::Filter;
+use super::operand::RightFilter;
 use crate::gemm::{Batch, Bias, MatRef, Product, run};
 use crate::geometry::Axis;
 use crate::{Threads, scratch};
 
 /// A kernel of one element: the channels of all positions times the transposed filter.
-pub(super) fn pointwise<'a, F: Filter<'a>>(call: &Call<'a, F>, output: &mut [f32]) {
+pub(super) fn pointwise<F: RightFilter>(call: &Call<'_, F>, output: &mut [f32]) {
     let g = call.geometry;
-    products(call, call.threads, call.input, g.channels(), g.group_channels(), output);
+    products(call, call.threads, (call.input, g.channels(), g.group_channels()), 0, output);
 }
 
 /// Multiplies the rows of `left`, one per row of `output` and `stride` elements apart, by the transposed
-/// filters of each group; the operand of group `i` begins `i * group_step` elements into the row.
-fn products<'a, F: Filter<'a>>(
-    call: &Call<'a, F>,
+/// filters of each group; the operand of group `i` begins `i * group_step` elements into the row. `output` begins at
+/// element `at` of the whole.
+fn products<F: RightFilter>(
+    call: &Call<'_, F>,
     threads: &Threads,
-    left: &[f32],
-    stride: usize,
-    group_step: usize,
+    (left, stride, group_step): (&[f32], usize, usize),
+    at: usize,
     output: &mut [f32],
 ) {
     let g = call.geometry;
@@ -29,8 +29,9 @@ fn products<'a, F: Filter<'a>>(
     let product = |group: usize| {
         let left = MatRef::within(&left[group * group_step..], rows, depth, stride);
         let right = call.filter.right(g, group);
-        let bias = call.bias.map_or(Bias::None, |bias| Bias::PerColumn(&bias[group * columns..][..columns]));
-        Product { left, right, alpha: 1.0, beta: 0.0, bias, start: group * columns }
+        let mut tail = call.tail.of(group * columns..(group + 1) * columns, Bias::PerColumn);
+        tail.residual = tail.residual.map(|residual| &residual[at..]);
+        Product { left, right, alpha: 1.0, beta: 0.0, tail, start: group * columns }
     };
     if rows > 0 {
         // SAFETY: group `i` writes columns `i * columns ..+ columns` of each row of `filters` elements.
@@ -48,7 +49,7 @@ const PATCHES: usize = 512 * 1024;
 const POSITIONS: usize = 512;
 
 /// Any kernel: patches of some positions are unrolled, then multiplied.
-pub(super) fn patches<'a, F: Filter<'a>>(call: &Call<'a, F>, output: &mut [f32]) {
+pub(super) fn patches<F: RightFilter>(call: &Call<'_, F>, output: &mut [f32]) {
     let g = call.geometry;
     let row_len = g.groups() * g.depth();
     let positions = (PATCHES / row_len).clamp(16, POSITIONS);
@@ -60,7 +61,8 @@ pub(super) fn patches<'a, F: Filter<'a>>(call: &Call<'a, F>, output: &mut [f32])
             for (i, row) in memory.chunks_exact_mut(row_len).enumerate() {
                 unroll(call, index * positions + i, row);
             }
-            products(call, &single, memory, row_len, g.depth(), block);
+            let at = index * positions * g.filters();
+            products(call, &single, (memory, row_len, g.depth()), at, block);
         });
     });
 }

@@ -75,6 +75,49 @@ fn check(g: &ConvGeometry) {
             assert!(output.iter().zip(&shared).all(|(a, b)| a.to_bits() == b.to_bits()), "{g:?} {isa:?}");
         }
     }
+    check_fused(g, &input, &filter);
+}
+
+/// Checks the convolution with all that may follow it, with the filter as it is and in all its forms.
+fn check_fused(g: &ConvGeometry, input: &[f32], filter: &[f32]) {
+    let (scale, bias) = (values(g.filters(), 4), values(g.filters(), 5));
+    let residual = values(g.output_len(), 6);
+    let activation = Activation::Clip { min: -0.5, max: 1.5 };
+    let spatial = g.output_size();
+    let mut want = reference(g, input, filter, None);
+    for (i, y) in want.iter_mut().enumerate() {
+        let m = if g.order() == Order::Nchw { i / spatial % g.filters() } else { i % g.filters() };
+        *y = (*y * f64::from(scale[m]) + f64::from(bias[m]) + f64::from(residual[i])).clamp(-0.5, 1.5);
+    }
+    for isa in Isa::available() {
+        for algorithm in [None, Some(Algorithm::Direct), Some(Algorithm::Winograd)] {
+            let form = algorithm.and_then(|algorithm| FilterForm::on(isa, g, algorithm));
+            let mut packed = vec![f32::NAN; form.map_or(0, |form| form.len())];
+            let filter = match form {
+                None => Filter::Plain(filter),
+                Some(form) => {
+                    form.pack(&Threads::new(2), g, filter, &mut packed).unwrap();
+                    Filter::Packed(form, &packed)
+                }
+            };
+            let tail =
+                ConvTail { scale: Some(&scale), bias: Some(&bias), residual: Some(&residual), activation };
+            let run = |threads: &Threads| {
+                let mut output = vec![f32::NAN; g.output_len()];
+                conv_fused_on(isa, threads, g, input, filter, &tail, &mut output).unwrap();
+                output
+            };
+            let output = run(&Threads::single());
+            let another = form.is_some_and(|form| form.is_another_algorithm());
+            let tolerance = if another { 4e-6 } else { 1e-6 } * (g.depth() as f64 + 4.0);
+            for (i, (&got, &want)) in output.iter().zip(&want).enumerate() {
+                let close = (f64::from(got) - want).abs() <= tolerance;
+                assert!(close, "{g:?} {isa:?} {form:?} at {i}: {got} {want}");
+            }
+            let shared = run(&Threads::new(2));
+            assert!(output.iter().zip(&shared).all(|(a, b)| a.to_bits() == b.to_bits()), "{g:?} {form:?}");
+        }
+    }
 }
 
 /// A filter that is kept as bytes gives the bits of the expanded one.
@@ -84,12 +127,15 @@ fn check_bytes(g: &ConvGeometry, bias: Option<&[f32]>) {
     let mut expanded = vec![0.0; q.len()];
     dequantize(&Threads::single(), &q, CodeMap::from_range(-0.9, 1.1), &mut expanded);
     let input = values(g.input_len(), 1);
+    let residual = values(g.output_len(), 7);
+    let tail = ConvTail { bias, residual: Some(&residual), activation: Activation::Relu, scale: bias };
     for isa in Isa::available() {
+        let (single, plain) = (Threads::single(), Filter::Plain(&expanded));
         let mut wanted = vec![0.0; g.output_len()];
-        conv_on(isa, &Threads::single(), g, &input, &expanded, bias, &mut wanted).unwrap();
+        conv_fused_on(isa, &single, g, &input, plain, &tail, &mut wanted).unwrap();
         for threads in [1, 2] {
             let mut output = vec![f32::NAN; g.output_len()];
-            conv_bytes_on(isa, &Threads::new(threads), g, &input, &filter, bias, &mut output).unwrap();
+            conv_bytes_on(isa, &Threads::new(threads), g, &input, &filter, &tail, &mut output).unwrap();
             let same = output.iter().zip(&wanted).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{g:?} {isa:?} {threads} threads");
         }
@@ -140,6 +186,65 @@ fn usual_layers() {
         );
         layer(0, 3, 4, 1, &[same, same]);
     }
+}
+
+#[test]
+fn layers_for_winograd() {
+    let layer = |n, c, m, groups, axes: &[Axis]| {
+        let g = ConvGeometry::new(Order::Nchw, n, c, m, groups, axes).unwrap();
+        assert!(FilterForm::new(&g, Algorithm::Winograd).unwrap().is_another_algorithm(), "{g:?}");
+        assert!(FilterForm::new(&g, Algorithm::Direct).is_none_or(|form| !form.is_another_algorithm()));
+        check(&g);
+    };
+    layer(1, 16, 17, 1, &[axis(12, 3, 1, 1, (1, 1)), axis(13, 3, 1, 1, (1, 1))]);
+    layer(2, 32, 32, 2, &[axis(15, 3, 1, 1, (1, 0)), axis(18, 3, 1, 1, (0, 1))]);
+    layer(1, 16, 16, 1, &[axis(39, 3, 1, 1, (0, 0)), axis(41, 3, 1, 1, (1, 5))]);
+    layer(1, 17, 20, 1, &[axis(14, 3, 1, 1, (1, 1)), axis(300, 3, 1, 1, (1, 1))]);
+}
+
+#[test]
+fn winograd_is_for_layers_of_some_size() {
+    let winograd = |c, m, axes: &[Axis]| {
+        let g = ConvGeometry::new(Order::Nchw, 1, c, m, 1, axes).unwrap();
+        FilterForm::new(&g, Algorithm::Winograd).is_some_and(|form| form.is_another_algorithm())
+    };
+    let same = |size| axis(size, 3, 1, 1, (1, 1));
+    assert!(winograd(16, 16, &[same(12), same(12)]));
+    for (c, m, axes) in [
+        (15, 16, [same(12), same(12)]),
+        (16, 15, [same(12), same(12)]),
+        (16, 16, [same(11), same(40)]),
+        (16, 16, [axis(30, 3, 2, 1, (1, 1)), same(30)]),
+        (16, 16, [axis(30, 3, 1, 2, (1, 1)), same(30)]),
+        (16, 16, [axis(30, 3, 1, 1, (-1, 1)), same(30)]),
+        (16, 16, [axis(30, 5, 1, 1, (1, 1)), same(30)]),
+        (16, 16, [same(12), same(1 << 20)]),
+    ] {
+        assert!(!winograd(c, m, &axes), "{c} {m} {axes:?}");
+    }
+}
+
+#[test]
+fn packed_filters_of_other_layers_are_refused() {
+    let new = |c, m, size| {
+        let same = axis(size, 3, 1, 1, (1, 1));
+        ConvGeometry::new(Order::Nchw, 1, c, m, 1, &[same, same]).unwrap()
+    };
+    let (small, other, large) = (new(3, 4, 5), new(4, 3, 5), new(16, 16, 12));
+    for (of, to) in [(&small, &other), (&large, &small), (&small, &large)] {
+        let form = FilterForm::new(of, Algorithm::Winograd).unwrap();
+        let (packed, input) = (vec![0.0; form.len()], vec![0.0; to.input_len()]);
+        let (filter, mut output) = (Filter::Packed(form, &packed), vec![0.0; to.output_len()]);
+        let error = conv_fused(&Threads::single(), to, &input, filter, &ConvTail::default(), &mut output)
+            .unwrap_err();
+        assert!(matches!(error, KernelError::Mismatch { .. }), "{error}");
+        assert!(form.pack(&Threads::single(), of, &[], &mut vec![0.0; form.len()]).is_err());
+    }
+    // A scale wants a bias.
+    let (input, filter, scale) = (vec![0.0; small.input_len()], vec![0.0; small.filter_len()], [1.0; 4]);
+    let tail = ConvTail { scale: Some(&scale), ..ConvTail::default() };
+    let (filter, mut output) = (Filter::Plain(&filter), vec![0.0; small.output_len()]);
+    assert!(conv_fused(&Threads::single(), &small, &input, filter, &tail, &mut output).is_err());
 }
 
 #[test]

@@ -6,15 +6,20 @@
 
 use std::ops::Range;
 
+use super::left::{LeftForm, LeftOperand, pack_rows};
 use super::micro::{Left, MAX_ROWS, MAX_WIDTH, Micro, Old};
 use super::pack::RightOperand;
-use super::{Bias, MatRef};
+use super::tail::Tail;
 use crate::{Isa, Threads, scratch};
 
 /// Summands that are multiplied per pass: a panel of this depth stays in the first-level cache.
 const DEPTH: usize = 256;
-/// Columns of a block.
+/// Columns of a block: with [`DEPTH`] rows, its panels take half of a usual second-level cache.
 const COLUMNS: usize = 256;
+/// Rows, in tiles, that are multiplied by all panels of a block in turn.
+const CHUNK_TILES: usize = 8;
+/// Panels from which on it pays to pack rows of the left operand first.
+const PACKING: usize = 3;
 /// Multiplications below which waking a pool costs more than it gains.
 const GRAIN: usize = 1 << 20;
 
@@ -29,39 +34,13 @@ pub(crate) struct Batch {
     pub(crate) row_stride: usize,
 }
 
-/// A left operand: a matrix, or something that is expanded into one piece by piece.
-pub(crate) trait LeftOperand: Sync {
-    /// The number of rows, and of summands.
-    fn size(&self) -> (usize, usize);
-
-    /// The operand as it lies in memory; `None` when it has to be expanded.
-    fn in_memory(&self) -> Option<MatRef<'_>>;
-
-    /// Writes summands `k` of `rows`, row by row, to `out`, which holds as many elements.
-    fn expand(&self, rows: Range<usize>, k: Range<usize>, out: &mut [f32]);
-}
-
-impl LeftOperand for MatRef<'_> {
-    fn size(&self) -> (usize, usize) {
-        (self.rows(), self.cols())
-    }
-
-    fn in_memory(&self) -> Option<MatRef<'_>> {
-        Some(*self)
-    }
-
-    fn expand(&self, _: Range<usize>, _: Range<usize>, _: &mut [f32]) {
-        unreachable!("a matrix in memory is used where it lies")
-    }
-}
-
-/// One product of a batch: `alpha * left * right + beta * old + bias`.
+/// One product of a batch: `tail(alpha * left * right + beta * old)`.
 pub(crate) struct Product<'a, L, R> {
     pub(crate) left: L,
     pub(crate) right: R,
     pub(crate) alpha: f32,
     pub(crate) beta: f32,
-    pub(crate) bias: Bias<'a>,
+    pub(crate) tail: Tail<'a>,
     /// Where in the output the product begins.
     pub(crate) start: usize,
 }
@@ -126,12 +105,17 @@ pub(crate) unsafe fn run<'a, L: LeftOperand, R: RightOperand>(
         let columns = column_block * cut.columns..((column_block + 1) * cut.columns).min(batch.columns);
         let product = product(index);
         assert_eq!(product.left.size(), (batch.rows, batch.depth), "left operand");
+        assert!(product.left.form().suits(&micro), "left operand packed for another instruction set");
         let end = product.start + (batch.rows - 1) * batch.row_stride + batch.columns;
         assert!(end <= out.len(), "product lies within the output");
         // SAFETY: the left operand has the batch's size; the block lies within the output, as asserted; no
         // other block has its elements, since blocks of one product are cut disjoint and the caller vouches
         // for different products.
-        unsafe { block(&micro, &product, rows, columns, out.at(product.start), batch.row_stride) };
+        unsafe {
+            let (out, row_stride) = (out.at(product.start), batch.row_stride);
+            Block { micro: &micro, product: &product, rows, columns, depth: batch.depth, out, row_stride }
+                .run();
+        }
     });
 }
 
@@ -145,18 +129,21 @@ struct Cut {
 
 impl Cut {
     fn new(batch: &Batch, threads: usize, micro: &Micro) -> Cut {
-        let (mut rows, mut columns) = (batch.rows, COLUMNS);
-        // Several blocks per thread even out their speeds. Halving columns is free; halving rows packs the
-        // right operand once more.
+        let (mut rows, mut columns) = (batch.rows, COLUMNS.min(batch.columns));
+        // Several blocks per thread even out their speeds. Each block of rows packs the right operand once more, each
+        // block of columns reads the left one once more: the larger number is halved.
         let enough = if threads > 1 { 4 * threads } else { 1 };
         let blocks = |rows: usize, columns: usize| {
             batch.count * batch.rows.div_ceil(rows) * batch.columns.div_ceil(columns)
         };
-        while columns > 2 * micro.width && blocks(rows, columns) < enough {
-            columns /= 2;
-        }
-        while rows > 8 * micro.rows && blocks(rows, columns) < enough {
-            rows = (rows / 2).next_multiple_of(micro.rows);
+        while blocks(rows, columns) < enough {
+            if columns > 2 * micro.width && columns >= rows {
+                columns = (columns / 2).next_multiple_of(micro.width);
+            } else if rows > 4 * micro.rows {
+                rows = (rows / 2).next_multiple_of(micro.rows);
+            } else {
+                break;
+            }
         }
         Cut {
             rows,
@@ -167,189 +154,191 @@ impl Cut {
     }
 }
 
-/// Computes the elements (`rows`, `columns`) of a product whose first element is at `out`.
-///
-/// # Safety
-///
-/// The left operand has at least `rows.end` rows. `columns` floats of each of the rows may be read and
-/// written, and nothing else accesses them meanwhile.
-unsafe fn block<L: LeftOperand, R: RightOperand>(
-    micro: &Micro,
-    product: &Product<'_, L, R>,
+/// The part of a product that one thread computes at a time.
+struct Block<'b, 'a, L, R> {
+    micro: &'b Micro,
+    product: &'b Product<'a, L, R>,
     rows: Range<usize>,
     columns: Range<usize>,
-    out: *mut f32,
-    row_stride: usize,
-) {
-    let (_, depth) = product.left.size();
-    if depth == 0 {
-        for r in rows {
-            // SAFETY: the elements of the block, as promised.
-            let row = unsafe {
-                std::slice::from_raw_parts_mut(out.add(r * row_stride + columns.start), columns.len())
-            };
-            scale_old(row, product.beta);
-            product.bias.add_to(row, r, columns.start);
-        }
-        return;
-    }
-    let strips = Strips { micro, product, depth, out, row_stride };
-    match product.left.in_memory() {
-        // SAFETY: the caller's promise.
-        Some(left) => unsafe { strips.in_memory(left, rows, columns) },
-        // SAFETY: the caller's promise.
-        None => unsafe { strips.expanding(rows, columns) },
-    }
-}
-
-/// Rows of a left operand that are expanded at a time: with [`DEPTH`] summands each, 96 KiB.
-const EXPANDED_ROWS: usize = 96;
-
-/// The computation of blocks of one product, strip by strip: columns that one panel covers.
-struct Strips<'a, L, R> {
-    micro: &'a Micro,
-    product: &'a Product<'a, L, R>,
     depth: usize,
+    /// The product's first element.
     out: *mut f32,
     row_stride: usize,
 }
 
-impl<L: LeftOperand, R: RightOperand> Strips<'_, L, R> {
-    /// Each strip for itself, all summands.
+impl<L: LeftOperand, R: RightOperand> Block<'_, '_, L, R> {
+    /// Computes the elements of the block.
     ///
     /// # Safety
     ///
-    /// As for [`block`]; `left` is the left operand.
-    unsafe fn in_memory(&self, left: MatRef<'_>, rows: Range<usize>, columns: Range<usize>) {
-        let (ptr, row_stride, col_stride) = left.raw();
-        scratch::with(DEPTH.min(self.depth) * self.micro.width, |memory| {
-            for part in self.parts(columns) {
-                for k in self.summands() {
-                    self.pack(&k, &part, memory);
-                    // SAFETY: row `rows.start` and summand `k.start` of the left operand exist.
-                    let ptr = unsafe {
-                        ptr.offset(rows.start as isize * row_stride + k.start as isize * col_stride)
-                    };
-                    let left = Left { ptr, row_stride, col_stride };
-                    // SAFETY: `left` has `rows` from its first on, and summands `k`; the panel was packed for these;
-                    // the rest is as promised.
-                    unsafe { self.strip(left, k, rows.clone(), part.clone(), memory.as_ptr()) };
-                }
+    /// The left operand has the rows and summands of the block and suits `micro`. `columns` floats of each of the rows
+    /// may be read and written, and nothing else accesses them meanwhile.
+    unsafe fn run(&self) {
+        let (micro, width) = (self.micro, self.micro.width);
+        if self.depth == 0 {
+            for r in self.rows.clone() {
+                // SAFETY: the elements of the block, as promised.
+                let row = unsafe { self.row(r) };
+                scale_old(row, self.product.beta);
             }
-        });
-    }
-
-    /// All strips together, [`DEPTH`] summands at a time: a piece of the left operand is expanded once for all of
-    /// them. The bits are those of [`Strips::in_memory`], since each element is summed in the same order.
-    ///
-    /// # Safety
-    ///
-    /// As for [`block`].
-    unsafe fn expanding(&self, rows: Range<usize>, columns: Range<usize>) {
-        let depth = DEPTH.min(self.depth);
-        let panel_len = depth * self.micro.width;
-        let panels_len = self.parts(columns.clone()).count() * panel_len;
-        scratch::with(panels_len + depth * EXPANDED_ROWS.min(rows.len()), |memory| {
-            let (panels, expanded) = memory.split_at_mut(panels_len);
-            for k in self.summands() {
-                for (part, panel) in self.parts(columns.clone()).zip(panels.chunks_exact_mut(panel_len)) {
-                    self.pack(&k, &part, panel);
-                }
-                for first in rows.clone().step_by(EXPANDED_ROWS) {
-                    let rows = first..(first + EXPANDED_ROWS).min(rows.end);
-                    let expanded = &mut expanded[..rows.len() * k.len()];
-                    self.micro.isa().dispatch(
-                        #[inline(always)]
-                        || self.product.left.expand(rows.clone(), k.clone(), expanded),
-                    );
-                    let left = Left { ptr: expanded.as_ptr(), row_stride: k.len() as isize, col_stride: 1 };
-                    for (part, panel) in self.parts(columns.clone()).zip(panels.chunks_exact(panel_len)) {
-                        // SAFETY: as in `in_memory`.
-                        unsafe { self.strip(left, k.clone(), rows.clone(), part, panel.as_ptr()) };
+            // SAFETY: as promised; all elements were just written.
+            unsafe { self.finish(self.rows.clone()) };
+            return;
+        }
+        let panels = self.columns.len().div_ceil(width);
+        let chunk = CHUNK_TILES * micro.rows;
+        let deepest = DEPTH.min(self.depth);
+        let left_len = match self.product.left.form() {
+            LeftForm::Matrix(_) if panels < PACKING => 0,
+            LeftForm::Packed(_) => 0,
+            LeftForm::Matrix(_) | LeftForm::Expanded => {
+                chunk.min(self.rows.len().next_multiple_of(micro.rows)) * deepest
+            }
+        };
+        scratch::with(deepest * width * panels + left_len, |memory| {
+            let (panel_memory, left_memory) = memory.split_at_mut(deepest * width * panels);
+            for first in (0..self.depth).step_by(DEPTH) {
+                let k = first..(first + DEPTH).min(self.depth);
+                self.pack(k.clone(), panel_memory);
+                for r in self.rows.clone().step_by(chunk) {
+                    let rows = r..(r + chunk).min(self.rows.end);
+                    // SAFETY: the panels have the block's columns of summands k, the rest is as promised.
+                    unsafe { self.multiply(k.clone(), rows.clone(), panel_memory, left_memory) };
+                    if k.end == self.depth {
+                        // SAFETY: as promised; all elements of these rows have been written.
+                        unsafe { self.finish(rows) };
                     }
                 }
             }
         });
     }
 
-    /// The columns of each strip.
-    fn parts(&self, columns: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let (width, end) = (self.micro.width, columns.end);
-        columns.step_by(width).map(move |start| start..(start + width).min(end))
+    /// The panels of the block: where each begins in memory, its columns, and its width.
+    fn panels(&self, depth: usize) -> impl Iterator<Item = (usize, Range<usize>, usize)> {
+        let (micro, columns) = (self.micro, self.columns.clone());
+        columns.clone().step_by(micro.width).enumerate().map(move |(index, start)| {
+            let part = start..(start + micro.width).min(columns.end);
+            let width = part.len().next_multiple_of(micro.lanes);
+            (index * depth * micro.width, part, width)
+        })
     }
 
-    /// The summands of each pass.
-    fn summands(&self) -> impl Iterator<Item = Range<usize>> {
-        let depth = self.depth;
-        (0..depth).step_by(DEPTH).map(move |first| first..(first + DEPTH).min(depth))
+    /// Packs the block's columns of summands `k`.
+    fn pack(&self, k: Range<usize>, memory: &mut [f32]) {
+        for (at, part, width) in self.panels(k.len()) {
+            let panel = &mut memory[at..][..k.len() * width];
+            self.micro.isa().dispatch(
+                #[inline(always)]
+                || self.product.right.pack(k.clone(), part, width, panel),
+            );
+        }
     }
 
-    /// The vectors that cover a strip, in floats.
-    fn width_of(&self, part: &Range<usize>) -> usize {
-        part.len().next_multiple_of(self.micro.lanes)
-    }
-
-    fn pack(&self, k: &Range<usize>, part: &Range<usize>, memory: &mut [f32]) {
-        let width = self.width_of(part);
-        let panel = &mut memory[..k.len() * width];
-        self.micro.isa().dispatch(
-            #[inline(always)]
-            || self.product.right.pack(k.clone(), part.clone(), width, panel),
-        );
-    }
-
-    /// Adds the products of summands `k` to the elements of `rows` in the columns `part`, which one panel covers.
+    /// Adds the products of summands `k` to the elements of `rows`.
     ///
     /// # Safety
     ///
-    /// As for [`block`]; `left` has `rows` from its first on, and summands `k` from its first on; `panel` has the vectors
-    /// that cover `part` for each of `k`.
-    unsafe fn strip(
-        &self,
-        left: Left,
-        k: Range<usize>,
-        rows: Range<usize>,
-        part: Range<usize>,
-        panel: *const f32,
-    ) {
-        let &Strips { micro, product, depth, out, row_stride } = self;
-        let (width, last) = (self.width_of(&part), k.end == depth);
-        let old = match product.beta {
+    /// As for [`Block::run`]; `panels` holds what [`Block::pack`] makes of `k`; `rows` begin with a whole tile.
+    unsafe fn multiply(&self, k: Range<usize>, rows: Range<usize>, panels: &[f32], left: &mut [f32]) {
+        let micro = self.micro;
+        let form = self.product.left.form();
+        // The piece of the left operand that was brought into working memory, with its strides.
+        let piece = match form {
+            LeftForm::Matrix(matrix) if !left.is_empty() => {
+                micro.isa().dispatch(
+                    #[inline(always)]
+                    || pack_rows(&matrix, rows.clone(), k.clone(), micro.rows, left),
+                );
+                Some((&*left, (1, micro.rows as isize)))
+            }
+            LeftForm::Expanded => {
+                let expanded = &mut left[..rows.len() * k.len()];
+                micro.isa().dispatch(
+                    #[inline(always)]
+                    || self.product.left.expand(rows.clone(), k.clone(), expanded),
+                );
+                Some((&*left, (k.len() as isize, 1)))
+            }
+            LeftForm::Matrix(_) | LeftForm::Packed(_) => None,
+        };
+        let old = match self.product.beta {
             _ if k.start > 0 => Old::Add,
             0.0 => Old::Overwrite,
             1.0 => Old::Add,
             beta => Old::Scale(beta),
         };
-        for r in rows.clone().step_by(micro.rows) {
-            let count = micro.rows.min(rows.end - r);
-            // SAFETY: the left operand has the row.
-            let ptr = unsafe { left.ptr.offset((r - rows.start) as isize * left.row_stride) };
-            let (a, panel) = (Left { ptr, ..left }, (panel, width));
-            let shape = (count, width, k.len());
-            // SAFETY: the first element of the tile.
-            let c = unsafe { out.add(r * row_stride + part.start) };
-            if part.len() == width {
-                // SAFETY: the tile lies within the block, the left operand has its rows and summands, and the
-                // panel its vectors.
-                unsafe { micro.tile(shape, product.alpha, a, panel, old, (c, row_stride)) };
-            } else {
+        for (at, part, width) in self.panels(k.len()) {
+            let panel = (panels[at..][..k.len() * width].as_ptr(), width);
+            for r in rows.clone().step_by(micro.rows) {
+                let count = micro.rows.min(rows.end - r);
+                let a = match piece {
+                    Some((piece, (row_stride, col_stride))) => {
+                        Left { ptr: piece[(r - rows.start) * k.len()..].as_ptr(), row_stride, col_stride }
+                    }
+                    None => match form.at(r, k.start) {
+                        Some(left) => left,
+                        None => unreachable!("expanded above"),
+                    },
+                };
+                let shape = (count, width, k.len());
+                // SAFETY: the first element of the tile.
+                let c = unsafe { self.out.add(r * self.row_stride + part.start) };
+                if part.len() == width {
+                    // SAFETY: the tile lies within the block, the left operand has its rows and summands, and the
+                    // panel its vectors.
+                    unsafe { micro.tile(shape, self.product.alpha, a, panel, old, (c, self.row_stride)) };
+                    continue;
+                }
                 let mut tile = [0.0; MAX_ROWS * MAX_WIDTH];
-                let c_tile = (tile.as_mut_ptr(), width);
+                let to = (tile.as_mut_ptr(), width);
                 // SAFETY: as above; `tile` has room for the largest tile.
-                unsafe { micro.tile(shape, product.alpha, a, panel, Old::Overwrite, c_tile) };
+                unsafe { micro.tile(shape, self.product.alpha, a, panel, Old::Overwrite, to) };
                 for (i, sums) in tile.chunks_exact(width).take(count).enumerate() {
                     // SAFETY: row i of the tile without its padding lies within the block.
-                    let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), part.len()) };
+                    let row =
+                        unsafe { std::slice::from_raw_parts_mut(c.add(i * self.row_stride), part.len()) };
                     merge(row, &sums[..part.len()], old);
                 }
             }
-            if last && !matches!(product.bias, Bias::None) {
-                for i in 0..count {
-                    // SAFETY: as above.
-                    let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), part.len()) };
-                    product.bias.add_to(row, r + i, part.start);
+        }
+    }
+
+    /// Applies the tail of the product to `rows`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Block::run`], and the elements are initialised.
+    unsafe fn finish(&self, rows: Range<usize>) {
+        let tail = self.product.tail;
+        if tail.is_nothing() {
+            return;
+        }
+        self.micro.isa().dispatch(
+            #[inline(always)]
+            move || {
+                for r in rows {
+                    let at = self.product.start + r * self.row_stride + self.columns.start;
+                    // SAFETY: as promised.
+                    tail.apply(unsafe { self.row(r) }, r, self.columns.start, at);
                 }
-            }
+            },
+        );
+    }
+
+    /// The block's part of row `r`.
+    ///
+    /// # Safety
+    ///
+    /// `r` is a row of the block, no other reference to it exists, and the elements are initialised.
+    #[allow(clippy::mut_from_ref)]
+    #[inline(always)]
+    unsafe fn row(&self, r: usize) -> &mut [f32] {
+        // SAFETY: the elements lie within the block.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.out.add(r * self.row_stride + self.columns.start),
+                self.columns.len(),
+            )
         }
     }
 }

@@ -91,10 +91,6 @@ impl<'a> MatRef<'a> {
         debug_assert!(self.is_row_major());
         &self.data[r * self.row_stride..][..self.cols]
     }
-
-    pub(super) fn raw(&self) -> (*const f32, isize, isize) {
-        (self.data.as_ptr(), self.row_stride as isize, self.col_stride as isize)
-    }
 }
 
 /// A row-major matrix of floats within a slice, to be written.

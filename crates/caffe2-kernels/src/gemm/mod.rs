@@ -7,15 +7,20 @@
 
 mod block;
 mod few;
+mod left;
 mod matrix;
 mod micro;
 mod pack;
 mod shared;
+mod tail;
 
-pub(crate) use block::{Batch, LeftOperand, Product, run};
+pub(crate) use block::{Batch, Product, run};
+pub(crate) use left::{LeftForm, LeftLayout, LeftOperand, PackedLeft};
 pub use matrix::{MatMut, MatRef};
 pub(crate) use pack::{RightOperand, pack_columns};
 pub(crate) use shared::SharedMut;
+pub use tail::Activation;
+pub(crate) use tail::Tail;
 
 use crate::error::{check_len, check_same};
 use crate::{Isa, KernelError, Threads};
@@ -143,7 +148,8 @@ fn gemm_on(
         let row_stride = c.row_stride;
         let batch = Batch { count: 1, rows, columns, depth, row_stride };
         let Factors { alpha, beta, bias } = factors;
-        let product = |_| Product { left: a, right: b, alpha, beta, bias, start: 0 };
+        let tail = Tail::bias(bias);
+        let product = |_| Product { left: a, right: b, alpha, beta, tail, start: 0 };
         // SAFETY: there is one product, and `MatMut` has checked that rows do not overlap.
         #[allow(unsafe_code)]
         unsafe {
