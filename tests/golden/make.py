@@ -16,8 +16,9 @@ The cases are written down in make/*.py.  A family of operators defines
         yield name, op(...), {blob: array}, dict(option=...)  # with options
 
 `op` is Caffe2's own core.CreateOperator and `rng` a seeded numpy RandomState.
-Options: note, fetch, tolerance, diverges, ours (see README.md, "meta.json"); stored, an operator of this project that does
-at once what the operators do, which is stored in their place.
+Options: note, fetch, tolerance, diverges, ours (see README.md, "meta.json"), files (name -> content, which the
+operators find where they look for files), written (names of databases that they leave there), stored (an operator
+of this project that does at once what the operators do, which is stored in their place).
 
 Every case runs twice in a process of its own, with fresh memory filled with a
 different pattern each time.  A case that crashes Caffe2, or whose result
@@ -33,6 +34,7 @@ import re
 import runpy
 import shutil
 import signal
+import struct
 import sys
 import tempfile
 import zlib
@@ -117,17 +119,36 @@ def feed(ws, inputs):
         ws.create_blob(n).feed(v if v.flags.c_contiguous else v.copy())
 
 
-def execute(defs, inputs, fetch):
-    """Run operators or nets in a fresh workspace: (inputs, outputs, error), the first two as `contents`."""
+def execute(defs, inputs, fetch, files=None, written=()):
+    """Run operators or nets in a fresh workspace: (inputs, outputs, error, files written), the first two as `contents`."""
     ws = workspace.C.Workspace()
     feed(ws, inputs)
     given = contents(ws, list(inputs))
-    try:
-        for d in defs:
-            (ws._run_net if isinstance(d, pb2.NetDef) else ws._run_operator)(d.SerializeToString())
-        return given, contents(ws, fetch), ''
-    except (RuntimeError, IndexError) as e:     # IndexError: a C++ std::out_of_range
-        return given, (b'', {}), message(e)
+    with tempfile.TemporaryDirectory() as folder:
+        if files is not None:
+            os.chdir(folder)        # the root folder of the workspace is the current one
+            for name, content in files.items():
+                put(folder, name, content)
+        try:
+            for d in defs:
+                (ws._run_net if isinstance(d, pb2.NetDef) else ws._run_operator)(d.SerializeToString())
+            left = {name: sorted_records(os.path.join(folder, name)) for name in written}
+            return given, contents(ws, fetch), '', left
+        except (RuntimeError, IndexError) as e:     # IndexError: a C++ std::out_of_range
+            return given, (b'', {}), message(e), {}
+
+
+def sorted_records(path):
+    """A minidb with its records sorted by key: Caffe2 writes the chunks of a tensor in any order."""
+    with open(path, 'rb') as f:
+        data = f.read()
+    records, at = [], 0
+    while at < len(data):
+        key, value = struct.unpack_from('<ii', data, at)
+        end = at + 8 + key + value
+        records.append((data[at + 8:at + 8 + key], data[at:end]))
+        at = end
+    return b''.join(record for _, record in sorted(records))
 
 
 def execute_plan(plan, inputs, fetch):
@@ -170,9 +191,9 @@ def in_a_child(function, *args, perturb=0):
     return value
 
 
-def run_twice(defs, inputs, fetch, execute=execute):
-    first = in_a_child(execute, defs, inputs, fetch, perturb=0x55)
-    second = in_a_child(execute, defs, inputs, fetch, perturb=0xA3)
+def run_twice(defs, inputs, fetch, *more, execute=execute):
+    first = in_a_child(execute, defs, inputs, fetch, *more, perturb=0x55)
+    second = in_a_child(execute, defs, inputs, fetch, *more, perturb=0xA3)
     if first != second:
         raise RuntimeError('the result depends on unwritten memory')
     return first
@@ -200,19 +221,19 @@ def our_contents(ours, fetch):
     if isinstance(ours, dict):
         return in_a_child(execute, [], ours, list(ours))[0]
     ops, inputs = ours
-    _, result, error = run_twice(ops if isinstance(ops, list) else [ops], inputs, fetch)
+    _, result, error, _ = run_twice(ops if isinstance(ops, list) else [ops], inputs, fetch)
     if error:
         raise RuntimeError('the operator run in place of this one is refused: ' + error)
     return result
 
 
-def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, diverges='', ours=None,
-               stored=None):
+def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, diverges='', ours=None, files=None,
+               written=(), stored=None):
     ops = ops if isinstance(ops, list) else [ops]
     for o in ops:
         o.ClearField('debug_info')
-    fetch = list(fetch or dict.fromkeys(ops[-1].output))
-    (given, given_int8), (result, result_int8), error = run_twice(ops, inputs, fetch)
+    fetch = list(dict.fromkeys(ops[-1].output) if fetch is None else fetch)
+    (given, given_int8), (result, result_int8), error, left = run_twice(ops, inputs, fetch, files, written)
     if not diverges and bool(error) != name.startswith('refuses_'):
         raise RuntimeError('the name says otherwise than Caffe2: ' + (error or 'accepted'))
     if stored is not None:
@@ -244,6 +265,10 @@ def write_case(root, name, ops, inputs, tolerance=EXACT, note='', fetch=None, di
         put(folder, 'net.pb', net.SerializeToString())
     put(folder, 'inputs.pb', given)
     put(folder, 'outputs.pb', result)
+    for where, contents in (('files', files or {}), ('written', left)):
+        for file, content in contents.items():
+            os.makedirs(os.path.join(folder, where), exist_ok=True)
+            put(os.path.join(folder, where), file, content)
     put_meta(folder, meta)
     return error
 
@@ -253,7 +278,7 @@ def write_net(root, name, init, predict, inputs, tolerance=EXACT, note='', fetch
     folder = os.path.join(root, name)
     os.makedirs(folder)
     fetch = list(fetch or predict.external_output)
-    (given, given_int8), (result, result_int8), error = run_twice([init, predict], inputs, fetch)
+    (given, given_int8), (result, result_int8), error, _ = run_twice([init, predict], inputs, fetch)
     if error:
         raise RuntimeError(error)
     if given_int8 or result_int8:

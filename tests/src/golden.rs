@@ -4,12 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use caffe2_db::minidb::Reader;
 use caffe2_operator::proto::{Caffe2Message, NetDef, OperatorDef, PlanDef, TensorProtos, WireLimits};
-use caffe2_operator::{Error, Int8Tensor, Tensor, Workspace};
+use caffe2_operator::{Error, Folder, Int8Tensor, Tensor, Workspace};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::compare::Tolerance;
 use crate::content::Content;
+
+/// Operators that read or write files.
+const USE_FILES: [&str; 4] = ["CreateDB", "DBExists", "Load", "Save"];
 
 /// Blobs by name, in the order of a file.
 pub type Blobs = Vec<(String, Content)>;
@@ -26,9 +31,65 @@ pub struct Case {
     pub inputs: Blobs,
     /// What is to come of it.
     pub expected: Expected,
+    /// Where its files are.
+    folder: PathBuf,
+}
+
+/// A workspace that a case runs in, with a folder of its own where it uses files.
+pub struct Bench {
+    /// The workspace.
+    pub workspace: Workspace,
+    place: Option<TempDir>,
 }
 
 impl Case {
+    /// A child of `parent` with the inputs of the case, and what it finds in files.
+    ///
+    /// # Panics
+    /// When files cannot be written.
+    pub fn bench(&self, parent: &Arc<Workspace>) -> Bench {
+        let mut workspace = Workspace::child(Arc::clone(parent));
+        feed(&mut workspace, &self.inputs);
+        let uses_files = self.net.op.iter().any(|op| USE_FILES.contains(&op.r#type()));
+        let place = uses_files.then(|| {
+            let place = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
+            for file in files(&self.folder.join("files")) {
+                let name = file.file_name().unwrap_or_default();
+                std::fs::copy(&file, place.path().join(name))
+                    .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+            }
+            workspace.allow_files(Folder::new(place.path()).unwrap_or_else(|e| panic!("{e}")));
+            place
+        });
+        Bench { workspace, place }
+    }
+
+    /// Runs the case once.
+    ///
+    /// # Errors
+    /// When the net is refused, or panics.
+    pub fn run(&self, parent: &Arc<Workspace>) -> Result<Bench, RunFailure> {
+        let mut bench = self.bench(parent);
+        run_once(&mut bench.workspace, &self.net)?;
+        Ok(bench)
+    }
+
+    /// Holds the databases that were written against those that are expected, record by record.
+    ///
+    /// # Errors
+    /// What differs, with the name of the file.
+    pub fn compare_written(&self, bench: &Bench) -> Result<(), String> {
+        for want in files(&self.folder.join("written")) {
+            let name = want.file_name().unwrap_or_default();
+            let place = bench.place.as_ref().ok_or("no place for files")?;
+            let (got, want) = (records(&place.path().join(name))?, records(&want)?);
+            if got != want {
+                return Err(format!("{}: {got:?} instead of {want:?}", name.display()));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the operator runs, and needs no other before it.
     pub fn runs_alone(&self) -> bool {
         self.net.op.len() == 1 && matches!(self.expected, Expected::Blobs(..))
@@ -108,10 +169,15 @@ pub fn plans() -> Vec<PlanCase> {
 pub fn run(parent: &Arc<Workspace>, net: &NetDef, inputs: &Blobs) -> Result<Workspace, RunFailure> {
     let mut workspace = Workspace::child(Arc::clone(parent));
     feed(&mut workspace, inputs);
+    run_once(&mut workspace, net)?;
+    Ok(workspace)
+}
+
+fn run_once(workspace: &mut Workspace, net: &NetDef) -> Result<(), RunFailure> {
     match catch_unwind(AssertUnwindSafe(|| workspace.run_net_once(net))) {
         Err(panic) => Err(RunFailure::Panic(panic_message(panic.as_ref()))),
         Ok(Err(error)) => Err(RunFailure::Refused(error)),
-        Ok(Ok(())) => Ok(workspace),
+        Ok(Ok(())) => Ok(()),
     }
 }
 
@@ -215,6 +281,29 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// The files in a folder that need not exist, sorted.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    files.sort();
+    files
+}
+
+/// Key and value of each record of a database, sorted.
+fn records(path: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let read = || {
+        let mut reader = Reader::open(path)?;
+        let mut records = Vec::new();
+        while let Some(key) = reader.next_key()? {
+            let key = key.to_owned();
+            records.push((key, reader.value()?.to_vec()));
+        }
+        records.sort();
+        Ok(records)
+    };
+    read().map_err(|e: caffe2_db::DbError| e.to_string())
+}
+
 fn case_name(folder: &Path) -> String {
     let mut names = folder.iter().rev().map(|part| part.to_string_lossy());
     let case = names.next().unwrap_or_default();
@@ -245,7 +334,14 @@ fn read_case(folder: &Path) -> Case {
             "{name}: blobs to compare"
         );
     }
-    Case { inputs: read_blobs(folder, "inputs", &meta), name, op_type, net, expected }
+    Case {
+        inputs: read_blobs(folder, "inputs", &meta),
+        name,
+        op_type,
+        net,
+        expected,
+        folder: folder.to_owned(),
+    }
 }
 
 fn read_plan(folder: &Path) -> PlanCase {

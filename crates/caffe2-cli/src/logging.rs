@@ -1,9 +1,6 @@
 //! Messages beside the results, on standard error.
 
-use std::{
-    fmt,
-    io::{self, IsTerminal as _},
-};
+use std::{fmt, io};
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -27,7 +24,7 @@ pub(crate) fn init(verbose: u8) {
         .with_env_filter(filter)
         .with_span_events(spans)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
         .event_format(Plain)
         .init();
 }

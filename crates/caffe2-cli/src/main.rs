@@ -1,15 +1,23 @@
-//! The program `caffe2`: runs Caffe2 nets from their files.
+//! The program `caffe2`: runs, explains and converts Caffe2 nets.
 //!
 //! Exit status: 0 on success, 1 on failure, 2 when the command line makes no sense.
 #![forbid(unsafe_code)]
 
+mod allocations;
 mod commands;
+mod feeds;
 mod logging;
+mod model;
 mod names;
+mod options;
 mod progress;
+mod recorder;
 mod stdout;
+mod style;
 mod table;
+mod timing;
 mod units;
+mod workload;
 
 use std::{
     io::{self, Write as _},
@@ -19,10 +27,11 @@ use std::{
 use clap::Parser;
 
 use commands::Command;
+use style::{WRONG, paint};
 
-/// Runs Caffe2 nets from their files
+/// Runs, explains and converts Caffe2 nets
 #[derive(Debug, Parser)]
-#[command(name = "caffe2", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "caffe2", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +43,16 @@ struct Cli {
     verbose: u8,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  What is this file?
+    caffe2 inspect net.pb --init init.pb
+
+  What does the model see in this picture?
+    caffe2 predict net.pb --init init.pb --image cat.jpg --labels names.txt
+
+`caffe2 COMMAND --help` tells more, with examples.";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::init(cli.verbose);
@@ -41,13 +60,27 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has enough: nothing failed.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        // They were told.
+        Err(error) if error.is::<ProblemsFound>() => ExitCode::FAILURE,
         Err(error) => {
             // Standard error may be closed too; there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "error: {error}");
+            let _ = writeln!(anstream::stderr(), "{} {error}", paint(WRONG, "error:"));
             ExitCode::FAILURE
         }
     }
 }
+
+/// What a command was to look for is there, and was printed: the status says so too.
+#[derive(Debug)]
+struct ProblemsFound;
+
+impl std::fmt::Display for ProblemsFound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("problems were found")
+    }
+}
+
+impl std::error::Error for ProblemsFound {}
 
 /// Whether standard output was closed; errors of files are of another type.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -28,29 +28,34 @@ impl Table {
 
     /// The lines, two blanks between columns, none at the ends of lines.
     pub(crate) fn render(&self) -> String {
-        let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
-        let mut text = String::new();
-        for row in &self.rows {
-            let mut line = String::new();
-            for ((cell, align), width) in row.iter().zip(&self.aligns).zip(&widths) {
-                match align {
-                    Align::Left => line.push_str(&format!("{cell:<width$}  ")),
-                    Align::Right => line.push_str(&format!("{cell:>width$}  ")),
-                }
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
+        lines(&self.aligns, &self.rows, "")
     }
+}
+
+/// Rows of text without headings, indented.
+pub(crate) fn indented(aligns: &[Align], rows: &[Vec<String>]) -> String {
+    lines(aligns, rows, "  ")
+}
+
+fn lines(aligns: &[Align], rows: &[Vec<String>], indent: &str) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..aligns.len()).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = indent.to_owned();
+        for ((cell, align), width) in row.iter().zip(aligns).zip(&widths) {
+            match align {
+                Align::Left => line.push_str(&format!("{cell:<width$}  ")),
+                Align::Right => line.push_str(&format!("{cell:>width$}  ")),
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -62,6 +67,8 @@ mod tests {
         let mut table = Table::new(&[("name", Align::Left), ("bytes", Align::Right), ("", Align::Left)]);
         table.row(["w".into(), "1,000,000".into(), "x".into()]);
         table.row(["größe".into(), "1".into(), String::new()]);
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "100".to_owned()]];
+        assert_eq!(indented(&[Align::Left, Align::Right], &rows), "  a      1\n  bcd  100\n");
         assert_eq!(table.render(), "name       bytes\nw      1,000,000  x\ngröße          1\n");
     }
 }

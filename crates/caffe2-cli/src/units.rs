@@ -1,12 +1,15 @@
 //! Numbers for people: sizes, counts, values.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// A number of bytes, written such as `500M`, `2GiB` or `1.5kB`.
 ///
 /// Bare letters and `KiB`, `MiB` … are powers of 1024, `kB`, `MB` … powers of 1000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteSize(pub(crate) usize);
+
+/// The memory limit of a new workspace.
+pub(crate) const DEFAULT_LIMIT: &str = "8GiB";
 
 impl FromStr for ByteSize {
     type Err = String;
@@ -48,6 +51,18 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// A count in a few characters, such as `34.9k` or `61M`.
+pub(crate) fn compact(count: u64) -> String {
+    let (mut value, mut unit) = (count as f64, 0);
+    let units = ["", "k", "M", "G", "T", "P", "E"];
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let text = if unit == 0 || value >= 99.95 { format!("{value:.0}") } else { format!("{value:.1}") };
+    format!("{}{}", text.strip_suffix(".0").unwrap_or(&text), units[unit])
+}
+
 /// A number with commas between groups of three digits.
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
@@ -59,6 +74,18 @@ pub(crate) fn grouped(number: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number of things.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A time in milliseconds, to four digits and no finer than to a nanosecond.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    let digits = [1e3, 1e2, 1e1, 1.0, 1e-1, 1e-2].iter().position(|least| ms >= *least).unwrap_or(6);
+    format!("{ms:.digits$}")
 }
 
 /// A number with six significant digits at most.
@@ -85,6 +112,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn times_have_four_digits() {
+        for (nanos, text) in [
+            (1_234_567_890, "1235"),
+            (123_456_789, "123.5"),
+            (12_345_678, "12.35"),
+            (1_234_567, "1.235"),
+            (123_456, "0.1235"),
+            (12_345, "0.01235"),
+            (1_234, "0.001234"),
+            (12, "0.000012"),
+            (0, "0.000000"),
+        ] {
+            assert_eq!(milliseconds(Duration::from_nanos(nanos)), text);
+        }
+        assert_eq!([counted(1, "run"), counted(1200, "run")], ["1 run", "1,200 runs"]);
+    }
+
+    #[test]
     fn sizes_are_read_and_written() {
         for (text, bytes) in [
             ("1", 1),
@@ -105,6 +150,11 @@ mod tests {
     }
 
     #[test]
+    fn the_default_limit_is_that_of_a_workspace() {
+        assert_eq!(DEFAULT_LIMIT.parse(), Ok(ByteSize(caffe2::operator::DEFAULT_MEMORY_LIMIT)));
+    }
+
+    #[test]
     fn numbers_are_short() {
         for (value, text) in [
             (0.0, "0"),
@@ -121,6 +171,8 @@ mod tests {
         ] {
             assert_eq!(short(value), text);
         }
+        let counts = [0, 999, 1000, 34_944, 60_965_224, 999_960, u64::MAX].map(compact);
+        assert_eq!(counts, ["0", "999", "1k", "34.9k", "61M", "1M", "18.4E"]);
         assert_eq!([0, 12, 999, 1000, 1234567].map(grouped), ["0", "12", "999", "1,000", "1,234,567"]);
     }
 }

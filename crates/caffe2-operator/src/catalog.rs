@@ -30,6 +30,7 @@ pub(crate) const CATALOG: &[(&str, &[&str])] = &[
     ("caffe2op-conv", &["Conv", "Conv1D", "Conv2D", "Conv3D", "ConvFused"]),
     ("caffe2op-convtranspose", &["ConvTranspose"]),
     ("caffe2op-copy", &["Alias", "Copy", "EnsureCPUOutput", "Free", "StopGradient"]),
+    ("caffe2op-db", &["CreateDB", "DBExists", "Load", "Save"]),
     ("caffe2op-dequant", &["ByteWeightDequant"]),
     ("caffe2op-dropout", &["Dropout"]),
     (

@@ -4,7 +4,9 @@ use caffe2_proto::{NetDef, OperatorDef};
 use hashbrown::HashMap;
 
 use crate::access::{BlobAccess, Wiring};
-use crate::io::RunResources;
+use crate::blob::Blob;
+use crate::infer::BlobInfos;
+use crate::io::{OpIo, RunResources};
 use crate::net::Net;
 use crate::registry::OpRegistry;
 use crate::{ArgError, Args, OpError, OpSchema};
@@ -116,6 +118,13 @@ impl<'a> SubNet<'a> {
         SubNet { bindings: Some(bindings.into_iter().collect()), ..self }
     }
 
+    /// What is known of the blobs that this net sees, from what is known around it.
+    pub(crate) fn known_within(&self, around: &BlobInfos) -> BlobInfos {
+        let Some(bindings) = &self.bindings else { return around.clone() };
+        let inner = |(inner, outer): (&String, &String)| Some((inner.clone(), around.get(outer)?.clone()));
+        bindings.iter().filter_map(inner).collect()
+    }
+
     /// What a name of this net is called in the net around it, if that knows it.
     fn outer<'n>(&'n self, inner: &'n str) -> Option<&'n str> {
         match &self.bindings {
@@ -177,6 +186,21 @@ impl ControlIo<'_> {
         self.run.stop.check()?;
         let failed = |error| OpError::nested(sub.argument, error);
         sub.net.run(&mut self.access, self.run).map_err(failed)
+    }
+
+    /// Inputs and outputs, as any operator has them.
+    pub fn op_io(&mut self) -> OpIo<'_> {
+        OpIo::new(self.access.borrow(self.wiring), self.run)
+    }
+
+    /// Puts a value into the workspace's own blob of this name, be it an output or not: for operators that learn from
+    /// their input which blobs they make. Where there is no such blob yet, it is there when the run is done, which
+    /// is soon enough: nothing that runs meanwhile can have been built to read it. In a net whose operators run at the
+    /// same time, blobs that are not outputs change when the net is done.
+    pub fn put(&mut self, name: &str, value: impl Into<Blob>) {
+        if let Some(blob) = self.access.put(name, value.into()) {
+            self.run.new_blobs.add(name, blob);
+        }
     }
 
     /// The only element of input `index`, a tensor of `bool`.

@@ -162,35 +162,57 @@ pub fn infer_net(
 ) -> Result<Vec<InferredOp>, Error> {
     let mut ops = Vec::with_capacity(net.op.len());
     for (position, def) in net.op.iter().enumerate() {
-        let inputs: Vec<_> = def.input.iter().map(|n| known.get(n).cloned().unwrap_or_default()).collect();
-        let mut results = Vec::new();
-        let inferred = match registry.schema(def.r#type()) {
-            None => InferredOp {
-                outputs: vec![TensorInfo::unknown(); def.output.len()],
-                inputs,
-                cost: Cost::default(),
-            },
-            Some(schema) => {
-                let values: Vec<_> = def.input.iter().map(|name| known.value(name).cloned()).collect();
-                if schema.infers_by_running() {
-                    results = run_known(registry, def, &inputs, &values).unwrap_or_default();
-                }
-                let in_place = |source| Error::in_definition(net, position, def, source);
-                infer_operator(def, schema, inputs, &values, &results).map_err(in_place)?
-            }
+        let (inferred, results) = match registry.schema(def.r#type()) {
+            None => (unknown_outputs(def, known), Vec::new()),
+            Some(schema) => infer_op(registry, def, schema, known)
+                .map_err(|source| Error::in_definition(net, position, def, source))?,
         };
         for name in nested_writes(def, registry) {
             known.remove(&name);
         }
-        for (name, info) in def.output.iter().zip(&inferred.outputs) {
-            known.insert(name.clone(), info.clone());
-        }
-        for (name, result) in def.output.iter().zip(&results) {
-            known.insert_tensor(name.clone(), result);
-        }
+        add_outputs(def, &inferred, &results, known);
         ops.push(inferred);
     }
     Ok(ops)
+}
+
+fn inputs_of(def: &OperatorDef, known: &BlobInfos) -> Vec<TensorInfo> {
+    def.input.iter().map(|name| known.get(name).cloned().unwrap_or_default()).collect()
+}
+
+/// An operator that nothing can be said of.
+pub(crate) fn unknown_outputs(def: &OperatorDef, known: &BlobInfos) -> InferredOp {
+    let outputs = vec![TensorInfo::unknown(); def.output.len()];
+    InferredOp { inputs: inputs_of(def, known), outputs, cost: Cost::default() }
+}
+
+/// What can be said of an operator, and its outputs where their elements are known.
+pub(crate) fn infer_op(
+    registry: &Arc<OpRegistry>,
+    def: &OperatorDef,
+    schema: &OpSchema,
+    known: &BlobInfos,
+) -> Result<(InferredOp, Vec<Tensor>), OpError> {
+    let inputs = inputs_of(def, known);
+    let values: Vec<_> = def.input.iter().map(|name| known.value(name).cloned()).collect();
+    let results = match schema.infers_by_running() {
+        true => run_known(registry, def, &inputs, &values).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    Ok((infer_operator(def, schema, inputs, &values, &results)?, results))
+}
+
+/// Adds what an operator writes to what is known.
+pub(crate) fn add_outputs(
+    def: &OperatorDef,
+    inferred: &InferredOp,
+    results: &[Tensor],
+    known: &mut BlobInfos,
+) {
+    known.extend(def.output.iter().cloned().zip(inferred.outputs.iter().cloned()));
+    for (name, result) in def.output.iter().zip(results) {
+        known.insert_tensor(name.clone(), result);
+    }
 }
 
 fn infer_operator(

@@ -8,8 +8,9 @@ use caffe2_kernels::elementwise::InOut;
 use caffe2_tensor::{DataType, Element, Int8Tensor, IntoShape, MemoryBudget, Shape, Tensor};
 
 use crate::OpError;
-use crate::access::Borrows;
+use crate::access::{Borrows, NewBlobs};
 use crate::blob::Blob;
+use crate::folder::Folder;
 use crate::net::Crew;
 use crate::stop::StopRules;
 
@@ -32,6 +33,10 @@ pub(crate) struct RunResources {
     pub(crate) crew: Crew,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) stop: StopRules,
+    /// Where operators may use files.
+    pub(crate) folder: Option<Arc<Folder>>,
+    /// Blobs that operators put under names that were not known.
+    pub(crate) new_blobs: NewBlobs,
 }
 
 impl RunResources {
@@ -63,6 +68,23 @@ impl<'a> OpIo<'a> {
     #[inline]
     pub fn threads(&self) -> &'a Threads {
         &self.run.threads
+    }
+
+    /// The budget that the memory of blobs is charged to. Outputs that are taken here are charged already.
+    pub fn memory(&self) -> &'a Arc<MemoryBudget> {
+        &self.run.budget
+    }
+
+    /// The folder that operators may use files in.
+    ///
+    /// # Errors
+    /// When there is none, as long as nobody allows one.
+    pub fn folder(&self) -> Result<&'a Folder, OpError> {
+        self.run.folder.as_deref().ok_or_else(|| {
+            OpError::Other(
+                "files are not allowed; allow a folder (`--allow-io DIR`, `Workspace::allow_files`)".into(),
+            )
+        })
     }
 
     /// Charges what `tensor`, which an operator keeps between runs, allocates from now on to the memory budget of the
@@ -123,6 +145,14 @@ impl<'a> OpIo<'a> {
             [bytes] => Ok(bytes),
             many => Err(OpError::input(index, format!("expected exactly one string, found {}", many.len()))),
         }
+    }
+
+    /// The blob of input `index`, whatever it holds.
+    ///
+    /// # Errors
+    /// [`OpError::Missing`] and [`OpError::Taken`], as [`OpIo::input`].
+    pub fn input_blob(&self, index: usize) -> Result<&'a Blob, OpError> {
+        self.borrows.input(index)
     }
 
     /// The 8-bit tensor of input `index`; it may be unwritten.

@@ -54,14 +54,17 @@
 mod access;
 mod args;
 mod blob;
+mod blob_proto;
 mod broadcast;
 mod byte_weight;
 mod catalog;
 mod control;
 mod cost;
+mod diagnose;
 mod dispatch;
 mod error;
 mod expect;
+mod folder;
 mod infer;
 mod io;
 mod item;
@@ -83,6 +86,7 @@ mod workspace;
 
 pub use args::Args;
 pub use blob::{Blob, BlobError};
+pub use blob_proto::{BlobAssembler, BlobProtoError, DEFAULT_CHUNK_SIZE, blob_name_of_key};
 pub use broadcast::BroadcastRule;
 pub use byte_weight::{ByteWeight, RowWeight, WeightBytes};
 pub use caffe2_kernels::Threads;
@@ -90,12 +94,15 @@ pub use caffe2_kernels::elementwise::InOut;
 /// The messages of Caffe2.
 pub use caffe2_proto as proto;
 pub use caffe2_tensor::{
-    DataType, Element, Int8Tensor, IntoShape, MemoryBudget, Shape, ShapeError, Tensor, TensorError, f16,
+    DataType, Element, Int8Tensor, IntoShape, MemoryBudget, Shape, ShapeError, Tensor, TensorError,
+    data_type_from_proto, f16,
 };
 pub use control::{ControlIo, ControlOperator, ControlOperatorType, SubNet};
 pub use cost::{Cost, CostContext};
+pub use diagnose::{Diagnosis, diagnose_net};
 pub use error::{Error, ErrorKind, OpLabel};
 pub use expect::{ExpectContext, ExpectFn, Expectation, Expectations, expected_inputs};
+pub use folder::{Folder, FolderError};
 pub use infer::{BlobInfos, InferContext, InferredOp, TensorInfo, infer_net};
 pub use io::OpIo;
 pub use item::{Item, copy_rows};

@@ -121,6 +121,18 @@ impl OpError {
         OpError::Shape(message.into())
     }
 
+    /// What it says, with the name of the input or output that it is about.
+    pub(crate) fn with_names<S: AsRef<str>>(&self, inputs: &[S], outputs: &[S]) -> String {
+        let text = self.to_string();
+        let Some((output, index)) = self.blob() else { return text };
+        let (what, names) = if output { ("output", outputs) } else { ("input", inputs) };
+        let plain = blob(what, index);
+        match (names.get(index), text.strip_prefix(&plain)) {
+            (Some(name), Some(rest)) => format!("{plain} `{}`{rest}", name.as_ref()),
+            _ => text,
+        }
+    }
+
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             OpError::Arg(_) => ErrorKind::Argument,

@@ -135,6 +135,12 @@ impl ProtoError {
         self
     }
 
+    /// The same error without a position.
+    pub(crate) fn nowhere(mut self) -> Self {
+        self.details.position = None;
+        self
+    }
+
     pub(crate) fn in_file(mut self, path: &Path) -> Self {
         self.details.file = Some(path.to_owned());
         self

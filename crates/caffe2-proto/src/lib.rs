@@ -1,5 +1,5 @@
 //! Caffe2's messages: nets, operators, arguments, tensors, blobs and plans, read and written in the
-//! binary and text forms of the original (`caffe2.proto`, `metanet.proto`).
+//! binary and text forms of the original (`caffe2.proto`, `metanet.proto`), and as JSON.
 //!
 //! ```
 //! use caffe2_proto::{Caffe2Message, NetDef, OperatorDef, ProtoError, WireLimits};
@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! - [`Caffe2Message`] reads and writes every message: files, bytes, text.
+//! - [`Caffe2Message`] reads and writes every message: files, bytes, text, JSON.
 //! - [`OperatorDef::new`] and [`NetDef::new`] begin a builder; [`ArgumentValue`] is what an argument
 //!   can be made of.
 //! - [`WireLimits`] bound what input may ask for; they are checked before anything is decoded, so
@@ -51,6 +51,7 @@ mod encoded;
 mod error;
 mod file;
 mod generated;
+mod json;
 mod limits;
 mod message;
 mod schema;

@@ -5,19 +5,19 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::{
-    ProtoError, ProtoErrorKind, WireLimits, file, generated as m,
+    ProtoError, ProtoErrorKind, WireLimits, file, generated as m, json,
     schema::MessageType,
     sniff::{self, Fit},
     text,
     wire::{Strictness, scan},
 };
 
-/// A message of Caffe2's schema, with its binary and text forms.
+/// A message of Caffe2's schema, with its binary, text and JSON forms.
 ///
 /// The forms are those of Caffe2: protobuf's wire format, and protobuf's text format as in
-/// `.pbtxt` files. Reading checks the limits before anything is decoded, and gives an error where a
-/// required field is absent. Unknown fields are tolerated in the binary form and lost; in the text
-/// form they are an error.
+/// `.pbtxt` files; and protobuf's JSON. Reading checks the limits before anything is decoded, and gives an error where a
+/// required field is absent. Unknown fields are tolerated in the binary form and lost; in text and
+/// JSON they are an error.
 ///
 /// In the binary form a value may not be split: a single message that stands twice is merged, but
 /// each part must have its required fields.
@@ -36,21 +36,21 @@ pub trait Caffe2Message: prost::Message + Default + sealed::Sealed {
     /// The message's name in the schema, without the package.
     const NAME: &'static str;
 
-    /// Reads a file in binary or text form, told apart by its content.
+    /// Reads a file in binary or text form or as JSON, told apart by its content.
     ///
     /// Byte fields of the result share the memory of the file's content.
     ///
     /// # Errors
     /// If the file cannot be read, is empty or a Git-LFS pointer, is of another kind, or if
-    /// [`from_binary`](Self::from_binary) or [`from_text`](Self::from_text) refuse it. The error
-    /// names the file.
+    /// [`from_binary`](Self::from_binary), [`from_text`](Self::from_text) or
+    /// [`from_json`](Self::from_json) refuse it. The error names the file.
     fn from_file(path: impl AsRef<Path>, limits: &WireLimits) -> Result<Self, ProtoError> {
         let path = path.as_ref();
         let bytes = file::read_file(path, limits.max_bytes)?;
         Self::from_bytes(bytes, limits).map_err(|error| error.in_file(path))
     }
 
-    /// Reads the whole content of a file, in binary or text form.
+    /// Reads the whole content of a file, in binary or text form or as JSON.
     ///
     /// Unlike [`from_binary`](Self::from_binary) this refuses what is recognised as something else:
     /// no content at all, a Git-LFS pointer, an archive, another framework's model, another message.
@@ -62,6 +62,10 @@ pub trait Caffe2Message: prost::Message + Default + sealed::Sealed {
         if sniff::looks_like_text(&bytes) {
             sniff::refuse_foreign_text(&bytes, Self::NAME)?;
             return Self::from_text(&bytes, limits);
+        }
+        if json::looks_like_json(&bytes) && !sniff::fits_binary(&bytes, Self::NAME) {
+            sniff::refuse_foreign_json(&bytes, Self::NAME)?;
+            return Self::from_json(&bytes, limits);
         }
         match sniff::refuse_foreign_binary(&bytes, Self::NAME, limits)? {
             Fit::Exact => decode(bytes),
@@ -91,6 +95,15 @@ pub trait Caffe2Message: prost::Message + Default + sealed::Sealed {
         decode(text::to_wire(text.as_ref(), message_type::<Self>()?, limits)?)
     }
 
+    /// Parses protobuf's JSON form: an object with the fields by their names, as the schema has them or in
+    /// camel case; bytes in base64, 64-bit integers as numbers or strings, enum values by name or number.
+    ///
+    /// # Errors
+    /// As [`from_text`](Self::from_text).
+    fn from_json(text: impl AsRef<[u8]>, limits: &WireLimits) -> Result<Self, ProtoError> {
+        decode(json::to_wire(text.as_ref(), message_type::<Self>()?, limits)?)
+    }
+
     /// The binary form, fields in the order of their numbers.
     fn to_binary(&self) -> Vec<u8> {
         self.encode_to_vec()
@@ -102,6 +115,14 @@ pub trait Caffe2Message: prost::Message + Default + sealed::Sealed {
     /// Parsing it gives the same message bit for bit, but for NaNs: text has only one NaN.
     fn to_text(&self) -> String {
         MessageType::named(Self::NAME).map(|ty| text::print(&self.encode_to_vec(), ty)).unwrap_or_default()
+    }
+
+    /// Protobuf's JSON form, with the names of the schema: fields in the order of their numbers, one a
+    /// line, lists of plain values in one line.
+    ///
+    /// Parsing it gives the same message bit for bit, but for NaNs. Python's `json_format` reads it too.
+    fn to_json(&self) -> String {
+        MessageType::named(Self::NAME).map(|ty| json::print(&self.encode_to_vec(), ty)).unwrap_or_default()
     }
 }
 

@@ -6,7 +6,7 @@ mod words;
 
 use std::fmt;
 
-use crate::{ProtoError, ProtoErrorKind, WireLimits};
+use crate::{ProtoError, ProtoErrorKind, WireLimits, json};
 
 pub(crate) use words::looks_like_text;
 
@@ -56,6 +56,8 @@ pub enum FileKind {
     Binary(MessageKind),
     /// A message in text form; `None` if its fields are of no message above.
     Text(Option<MessageKind>),
+    /// A message as JSON; `None` if its fields are of no message above.
+    Json(Option<MessageKind>),
     /// A Caffe2 database of kind `minidb`, such as a predictor file.
     MiniDb,
     /// A Zip archive, such as `.npz`.
@@ -85,6 +87,8 @@ impl fmt::Display for FileKind {
             Self::Binary(kind) => return write!(f, "a {} in binary form", kind.name()),
             Self::Text(Some(kind)) => return write!(f, "a {} in text form", kind.name()),
             Self::Text(None) => "a protobuf message in text form",
+            Self::Json(Some(kind)) => return write!(f, "a {} as JSON", kind.name()),
+            Self::Json(None) => "JSON",
             Self::MiniDb => "a Caffe2 database (minidb)",
             Self::Zip => "a Zip archive (such as .npz)",
             Self::Npy => "a NumPy array (.npy)",
@@ -120,7 +124,25 @@ pub fn sniff(content: &[u8]) -> FileKind {
     if looks_like_text(content) {
         return words::kind_of(content);
     }
-    binary::kind_of(content)
+    match binary::kind_of(content) {
+        FileKind::Unknown if json::looks_like_json(content) => FileKind::Json(words::kind_of_json(content)),
+        kind => kind,
+    }
+}
+
+/// Whether `content` is a binary message called `wanted`, by chance one that begins as JSON does.
+pub(crate) fn fits_binary(content: &[u8], wanted: &str) -> bool {
+    binary::fits(content, wanted, &WireLimits::TRUSTED)
+}
+
+/// Refuses JSON that is recognised as something else than a message called `wanted`.
+pub(crate) fn refuse_foreign_json(content: &[u8], wanted: &'static str) -> Result<(), ProtoError> {
+    match words::kind_of_json(content) {
+        Some(kind) if kind.name() != wanted && !words::json_names_fit(content, wanted) => {
+            Err(foreign(content, FileKind::Json(Some(kind)), wanted))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses text that is recognised as something else than a message called `wanted`.

@@ -11,6 +11,8 @@ mod parse;
 mod print;
 mod token;
 
+pub(crate) use float::{push_f32, push_f64};
+pub(crate) use near::did_you_mean;
 pub(crate) use parse::to_wire;
 pub(crate) use print::print;
 pub(crate) use token::{TokenKind, Tokens};

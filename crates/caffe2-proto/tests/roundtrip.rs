@@ -141,6 +141,9 @@ fn assert_round_trips<M: Caffe2Message>(message: &M) {
     assert_eq!(M::from_binary(binary.clone(), &limits).unwrap().to_binary(), binary);
     let text = message.to_text();
     assert_eq!(M::from_text(&text, &limits).unwrap().to_binary(), binary, "{text}");
+    let json = message.to_json();
+    assert_eq!(M::from_json(&json, &limits).unwrap().to_binary(), binary, "{json}");
+    serde_json::from_str::<serde_json::Value>(&json).unwrap();
 }
 
 proptest! {
@@ -171,6 +174,13 @@ proptest! {
         let _ = NetDef::from_bytes(noise.clone(), &WireLimits::default());
         let _ = NetDef::from_binary(noise.clone(), &WireLimits::default());
         let _ = NetDef::from_text(&noise, &WireLimits::default());
+        let _ = NetDef::from_json(&noise, &WireLimits::default());
+    }
+
+    #[test]
+    fn noise_as_json_never_panics(noise in "(\\{|\\}|\\[|\\]|:|,|\"op\"|\"arg\"|\"n\"|\"i\"|\"s\"|\"name\"|null|true|1|-|1e9|\"NaN\"|\"AA==\"| ){0,60}") {
+        let _ = NetDef::from_json(&noise, &WireLimits::default());
+        let _ = NetDef::from_bytes(noise.into_bytes(), &WireLimits::default());
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Tensor {
             dims: self.shape().to_i64s().to_vec(),
             data_type: Some(data_type.to_proto() as i32),
             name: Some(name.to_owned()),
-            device_detail: Some(DeviceOption::default()),
+            device_detail: Some(DeviceOption { device_type: Some(0), ..DeviceOption::default() }),
             segment: Some(tensor_proto::Segment { begin: range.start as i64, end: range.end as i64 }),
             ..TensorProto::default()
         };
@@ -154,14 +154,22 @@ impl TensorAssembler {
         Ok(())
     }
 
+    /// Whether all elements came.
+    pub fn is_complete(&self) -> bool {
+        self.started && self.have() == self.tensor.numel()
+    }
+
+    fn have(&self) -> usize {
+        self.covered.iter().map(|(begin, end)| end - begin).sum()
+    }
+
     /// The tensor.
     ///
     /// # Errors
     /// [`TensorError::Proto`] when elements are missing or no chunk came at all.
     pub fn finish(self) -> Result<Tensor, TensorError> {
-        let have: usize = self.covered.iter().map(|(begin, end)| end - begin).sum();
-        if !self.started || have != self.tensor.numel() {
-            return Err(incomplete(have, self.tensor.shape()));
+        if !self.is_complete() {
+            return Err(incomplete(self.have(), self.tensor.shape()));
         }
         Ok(self.tensor)
     }

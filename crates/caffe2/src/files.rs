@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `.pb`, `.pbtxt` net | a [`NetDef`] in binary or text form | [`read_net`], [`open_net`] | [`write_net`] |
 //! | `.npz` | named arrays of NumPy | [`read_tensors`], [`npz`] | [`write_tensors`], [`npz`] |
+//! | `.minidb` | named blobs, Caffe2's database | [`read_tensors`], [`minidb`], [`PredictorFile`] | [`write_tensors`], [`minidb`], [`PredictorExport`] |
 //! | `.npy` | one array of NumPy | [`read_tensor`], [`npy`] | [`npy`] |
 //! | `.pb` tensors | named tensors, Caffe2's `TensorProtos` | [`read_tensors`], [`tensor_protos`] | [`write_tensors`], [`tensor_protos`] |
 //!
@@ -28,19 +29,22 @@
 mod atomic;
 mod error;
 mod mapped;
+pub mod minidb;
 mod net;
 pub mod npy;
 pub mod npz;
+mod predictor;
 pub mod tensor_protos;
 
 use std::{collections::HashSet, fs::File, io::Read as _, path::Path};
 
-use caffe2_operator::DEFAULT_MEMORY_LIMIT;
+use caffe2_operator::{Blob, DEFAULT_MEMORY_LIMIT};
 use caffe2_proto::{Caffe2Message as _, EncodedNet, FileKind, NetDef, WireLimits, sniff};
 use caffe2_tensor::Tensor;
 
 pub use error::{FileError, FileErrorKind};
 pub use net::{NetFormat, write_net};
+pub use predictor::{PredictorExport, PredictorFile};
 
 /// Tensors with their names, in the order of the file.
 pub type NamedTensors = Vec<(String, Tensor)>;
@@ -113,7 +117,7 @@ pub enum Mapping {
     Never,
 }
 
-/// Reads named tensors from an `.npz` or `TensorProtos` file, with the default [`Limits`].
+/// Reads named tensors from an `.npz`, `TensorProtos` or `.minidb` file, with the default [`Limits`].
 ///
 /// # Errors
 /// When the file cannot be read, is of another kind or broken, or a tensor in it has no name: arrays of
@@ -131,7 +135,7 @@ pub fn read_tensor(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
     Limits::default().read_tensor(path)
 }
 
-/// Writes named tensors as the extension says, whole or not at all: `.npz`, or `.pb` for `TensorProtos`.
+/// Writes named tensors as the extension says, whole or not at all: `.npz`, `.pb` for `TensorProtos`, or `.minidb`.
 ///
 /// # Errors
 /// When the extension is another, two tensors have the same name, the format cannot hold a tensor, or the
@@ -144,7 +148,36 @@ pub fn write_tensors<S: AsRef<str>>(
     match TensorFormat::of(path)? {
         TensorFormat::Npz => npz::write(path, tensors),
         TensorFormat::TensorProtos => tensor_protos::write(path, tensors),
+        TensorFormat::MiniDb => {
+            let blobs: Vec<_> = tensors.iter().map(|(_, tensor)| Blob::from(tensor.clone())).collect();
+            minidb::write(path, tensors.iter().map(|(name, _)| name.as_ref()).zip(&blobs))
+        }
     }
+}
+
+/// Writes a file with this content, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written; what was there before is as it was.
+pub fn write_bytes(path: impl AsRef<Path>, content: &[u8]) -> Result<(), FileError> {
+    use std::io::Write as _;
+    atomic::write(path.as_ref(), |file| {
+        file.write_all(content).map_err(|e| FileError::io(e, "cannot be written"))
+    })
+}
+
+/// What a file is, told from its content.
+///
+/// # Errors
+/// When the file cannot be read, or is longer than the limits allow.
+pub fn kind_of(path: impl AsRef<Path>, limits: &Limits) -> Result<FileKind, FileError> {
+    let path = path.as_ref();
+    Ok(match Container::of(path)? {
+        Container::Npy => FileKind::Npy,
+        Container::Npz => FileKind::Zip,
+        Container::MiniDb => FileKind::MiniDb,
+        Container::Message => sniff(&caffe2_proto::read_file(path, limits.wire.max_bytes)?),
+    })
 }
 
 /// The formats that [`write_tensors`] writes.
@@ -155,6 +188,8 @@ pub enum TensorFormat {
     Npz,
     /// `.pb`.
     TensorProtos,
+    /// `.minidb`.
+    MiniDb,
 }
 
 impl TensorFormat {
@@ -166,11 +201,12 @@ impl TensorFormat {
         match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
             Some("npz") => Ok(TensorFormat::Npz),
             Some("pb") => Ok(TensorFormat::TensorProtos),
+            Some("minidb") => Ok(TensorFormat::MiniDb),
             found => {
                 let found = found.map_or("no extension".into(), |e| format!("the extension .{e}"));
                 let message = format!("{found} tells no format that tensors are written in");
                 Err(FileError::new(FileErrorKind::Unsupported, message)
-                    .help("use .npz (NumPy) or .pb (TensorProtos)")
+                    .help("use .npz (NumPy), .pb (TensorProtos) or .minidb")
                     .in_file(path))
             }
         }
@@ -181,6 +217,7 @@ impl TensorFormat {
 enum Container {
     Npy,
     Npz,
+    MiniDb,
     /// Or something else, which its reader tells.
     Message,
 }
@@ -195,6 +232,7 @@ impl Container {
             return Ok(match path.extension().and_then(|e| e.to_str()) {
                 Some("npy") => Container::Npy,
                 Some("npz") => Container::Npz,
+                Some("minidb") => Container::MiniDb,
                 _ => Container::Message,
             });
         }
@@ -203,6 +241,7 @@ impl Container {
         Ok(match start {
             start if start.starts_with(npy::MAGIC) => Container::Npy,
             start if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") => Container::Npz,
+            _ if minidb::is_one(path) => Container::MiniDb,
             _ => Container::Message,
         })
     }
@@ -244,6 +283,7 @@ impl Limits {
                 return Err(nameless(message.into()).help("give it one: NAME=FILE"));
             }
             Container::Npz => npz::read(path, self)?,
+            Container::MiniDb => minidb::read_tensors(path, self)?,
             Container::Message => self.read_message(path)?,
         };
         match tensors.iter().position(|(name, _)| name.is_empty()) {
@@ -261,6 +301,7 @@ impl Limits {
         let mut tensors = match Container::of(path)? {
             Container::Npy => return npy::read(path, self),
             Container::Npz => npz::read(path, self)?,
+            Container::MiniDb => minidb::read_tensors(path, self)?,
             Container::Message => self.read_message(path)?,
         };
         match (tensors.pop(), tensors.len()) {

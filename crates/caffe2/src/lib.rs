@@ -32,6 +32,7 @@
 //! - [`NetDef`] and [`OperatorDef`] are definitions: [read](files::read_net) from files, or built as above.
 //! - [`Predictor`] loads a model, checks what it is given, and runs it, from several threads if need be.
 //! - [`files`] has nets, NumPy's `.npz` and `.npy`, and Caffe2's `TensorProtos`.
+//! - [`inspect`] tells what a net is made of and what it takes, without running it.
 //! - [`OpRegistry`] tells which operators there are, and [`OpSchema`] what each takes.
 //! - [`Operator`] and [`OperatorType`] are for operators of your own, as [`operator`] shows.
 //!
@@ -39,7 +40,9 @@
 #![deny(unsafe_code)]
 
 pub mod files;
+pub mod inspect;
 mod net_facts;
+mod parameters;
 pub mod predictor;
 
 /// The operator framework, all of it.
@@ -60,6 +63,8 @@ pub use caffe2_tensor::{DataType, Element, Int8Tensor, MemoryBudget, Shape, Tens
 pub use net_facts::NetFacts;
 pub use predictor::{Predictor, PredictorError, PredictorOptions, Session};
 
+pub use parameters::{fill_net, placeholders};
+
 // A crate whose name stands nowhere in the code is not linked, and its operators are missing then.
 use caffe2op_accuracy as _;
 use caffe2op_activation as _;
@@ -70,6 +75,7 @@ use caffe2op_control as _;
 use caffe2op_conv as _;
 use caffe2op_convtranspose as _;
 use caffe2op_copy as _;
+use caffe2op_db as _;
 use caffe2op_dequant as _;
 use caffe2op_dropout as _;
 use caffe2op_elementwise as _;
@@ -102,6 +108,14 @@ use caffe2op_transpose as _;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeProgram;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from-caffe2.md")]
+struct ComingFromCaffe2;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/security.md")]
+struct Security;
 
 #[cfg(test)]
 mod tests {

@@ -60,15 +60,22 @@ impl<'a> NetFacts<'a> {
         self.inputs.iter().map(|&(name, _)| name).chain(self.writers.keys().copied())
     }
 
-    /// What the net is there to compute: its external outputs, or what its operators write and none reads.
+    /// What the net is there to compute: its external outputs; where it declares none, what its operators write and no
+    /// later one reads.
     pub fn outputs(&self) -> Vec<String> {
         if !self.net.external_output.is_empty() {
             return self.net.external_output.clone();
         }
-        let mut seen: HashSet<&str> =
-            self.net.op.iter().flat_map(|op| &op.input).map(String::as_str).collect();
-        let written = self.net.op.iter().flat_map(|op| &op.output);
-        written.filter(|output| seen.insert(output.as_str())).cloned().collect()
+        let mut read = HashMap::new();
+        for (position, op) in self.net.op.iter().enumerate() {
+            read.extend(op.input.iter().map(|input| (input.as_str(), position)));
+        }
+        // An operator in place reads before it writes.
+        let is_last =
+            |name: &str| read.get(name).is_none_or(|read| self.writers.get(name).is_some_and(|w| w >= read));
+        let mut seen = HashSet::new();
+        let names = self.net.op.iter().flat_map(|op| &op.output);
+        names.filter(|name| is_last(name) && seen.insert(name.as_str())).cloned().collect()
     }
 
     fn operator(&self, position: usize) -> String {
@@ -96,7 +103,7 @@ mod tests {
         assert_eq!(inputs, [("x", "operator #0 Conv".to_owned()), ("w", "operator #0 Conv".to_owned())]);
         assert!(facts.reads("x") && !facts.reads("y") && !facts.reads("a"));
         assert_eq!(facts.writer("y").unwrap(), "operator #1 Relu `act`");
-        assert_eq!(facts.outputs(), ["a", "b"]);
+        assert_eq!(NetFacts::new(&net).outputs(), ["a", "b"]);
         net.external_output = vec!["y".into()];
         assert_eq!(NetFacts::new(&net).outputs(), ["y"]);
     }

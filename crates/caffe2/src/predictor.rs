@@ -82,6 +82,9 @@ struct Model {
     outputs: Vec<String>,
     /// Shapes and types of the weights.
     known: BlobInfos,
+    /// Blobs that are to be there after a run, beside the outputs.
+    kept: Vec<String>,
+    shares_memory: bool,
     observers: Vec<Arc<dyn Observer>>,
     /// Blobs that the net as it was given computes and this one does not, with the pass that took them.
     gone: HashMap<String, &'static str>,
@@ -97,6 +100,24 @@ impl Predictor {
         predict_net: impl AsRef<Path>,
     ) -> Result<Predictor, PredictorError> {
         PredictorOptions::new().load(init_net, predict_net)
+    }
+
+    /// Loads the parameters of a predictor file and builds its net, with the default [`PredictorOptions`]. A file of several
+    /// models is opened with [`PredictorFile::open_model`](crate::files::PredictorFile::open_model) and given to
+    /// [`PredictorOptions::build_file`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let predictor = caffe2::Predictor::from_file("model.minidb")?;
+    /// println!("{:?}", predictor.inputs());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or no predictor file, or its nets fail or cannot be built.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Predictor, PredictorError> {
+        PredictorOptions::new().load_file(path)
     }
 
     /// What must be given to run, in the order of the net's external inputs: whatever the net reads and the init net did

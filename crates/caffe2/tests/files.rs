@@ -175,7 +175,7 @@ fn what_is_wrong_with_a_file_is_said() {
     assert!(read_tensor(&two).unwrap_err().to_string().contains("2 tensors where one is wanted"));
     for name in ["a.txt", "a.npy", "a"] {
         let error = write_tensors(folder.path().join(name), &[("a", numbers("f4"))]).unwrap_err();
-        assert!(error.to_string().contains("use .npz (NumPy) or .pb (TensorProtos)"), "{error}");
+        assert!(error.to_string().contains("use .npz (NumPy), .pb (TensorProtos) or .minidb"), "{error}");
     }
     let error = write_tensors(&two, &[("a", numbers("f4")), ("a", numbers("u1"))]).unwrap_err();
     assert_eq!(error.kind(), FileErrorKind::Names);

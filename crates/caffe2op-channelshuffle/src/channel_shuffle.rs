@@ -127,8 +127,8 @@ mod tests {
             run(&[1, 2, 4], def(2).arg("order", "NHWC")).unwrap(),
             [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]
         );
-        assert_eq!(run(&[2, 0, 3], def(2)).unwrap(), []);
-        assert_eq!(run(&[0, 4], def(2).arg("order", "nhwc")).unwrap(), []);
+        assert!(run(&[2, 0, 3], def(2)).unwrap().is_empty());
+        assert!(run(&[0, 4], def(2).arg("order", "nhwc")).unwrap().is_empty());
     }
 
     #[test]

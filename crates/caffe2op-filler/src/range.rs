@@ -265,13 +265,13 @@ mod tests {
     #[test]
     fn integers_are_counted_as_numpy_does() {
         assert_eq!(integers(&[3]).unwrap(), [0, 1, 2]);
-        assert_eq!(integers(&[-3]).unwrap(), []);
+        assert!(integers(&[-3]).unwrap().is_empty());
         assert_eq!(integers(&[2, 4]).unwrap(), [2, 3]);
         assert_eq!(integers(&[0, 10, 3]).unwrap(), [0, 3, 6, 9]);
         assert_eq!(integers(&[0, 9, 3]).unwrap(), [0, 3, 6]);
         assert_eq!(integers(&[5, -5, -3]).unwrap(), [5, 2, -1, -4]);
         assert_eq!(integers(&[5, 2, -2]).unwrap(), [5, 3]);
-        assert_eq!(integers(&[0, 1, -2]).unwrap(), []);
+        assert!(integers(&[0, 1, -2]).unwrap().is_empty());
         assert_eq!(integers(&[i32::MIN, i32::MAX, 1 << 30]).unwrap(), [i32::MIN, -(1 << 30), 0, 1 << 30]);
         assert!(integers(&[0, 1, 0]).unwrap_err().contains("input 2 `c`: expected a step other than 0"));
     }
@@ -280,7 +280,7 @@ mod tests {
     fn floats_that_cannot_be_counted_are_refused() {
         let floats = |a: f32, b: f32, c: f32| run("Range", &[vec![a], vec![b], vec![c]]);
         assert_eq!(floats(5.0, -5.0, -3.0).unwrap(), [5.0, 2.0, -1.0, -4.0]);
-        assert_eq!(floats(0.0, 3.0, f32::INFINITY).unwrap(), []);
+        assert!(floats(0.0, 3.0, f32::INFINITY).unwrap().is_empty());
         for (a, b, c) in
             [(0.0, f32::NAN, 1.0), (0.0, f32::INFINITY, 1.0), (0.0, 1.0, 1e-45), (0.0, 1e38, 1e-3)]
         {

@@ -149,6 +149,6 @@ mod tests {
             let error = run(def, &[1, 2, 1], &[0.0; 2]).unwrap_err();
             assert!(error.contains(word), "{error}");
         }
-        assert_eq!(run(OperatorDef::new("InstanceNorm"), &[0, 2, 1], &[]).unwrap(), []);
+        assert!(run(OperatorDef::new("InstanceNorm"), &[0, 2, 1], &[]).unwrap().is_empty());
     }
 }

@@ -225,6 +225,6 @@ mod tests {
             assert!(run(def().arg("size", size).output("y"), &[1, 1, 1, 1]).unwrap_err().contains("`size`"));
         }
         assert!(run(def().arg("size", 1).output("y"), &[1, 1, 1]).unwrap_err().contains("4 dimensions"));
-        assert_eq!(run(def().arg("size", 1).output("y"), &[1, 0, 1, 1]).unwrap(), [vec![]]);
+        assert_eq!(run(def().arg("size", 1).output("y"), &[1, 0, 1, 1]).unwrap(), [Vec::<f32>::new()]);
     }
 }

@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(run("Normalize", 1, &[2, 2], &x).unwrap(), [0.6, -0.8, 0.0, 0.0]);
         assert_eq!(run("NormalizeL1", -1, &[2, 2], &x).unwrap(), [3.0 / 7.0, -4.0 / 7.0, 0.0, 0.0]);
         assert_eq!(run("Normalize", 0, &[2, 2], &x).unwrap(), [1.0, -1.0, 0.0, 0.0]);
-        assert_eq!(run("NormalizeL1", 0, &[0, 2], &[]).unwrap(), []);
-        assert_eq!(run("Normalize", 0, &[0, 2], &[]).unwrap(), []);
+        assert!(run("NormalizeL1", 0, &[0, 2], &[]).unwrap().is_empty());
+        assert!(run("Normalize", 0, &[0, 2], &[]).unwrap().is_empty());
         assert!(run("Normalize", 2, &[2, 2], &x).unwrap_err().contains("`axis`"));
     }
 }

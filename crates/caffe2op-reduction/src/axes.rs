@@ -192,7 +192,7 @@ mod tests {
             let y = run(op, vec![-1], false, ramp()).unwrap();
             assert_eq!((y.dims(), y.as_slice::<f32>().unwrap()), (&[2][..], &want[..]), "{op}");
             assert_eq!(run(op, vec![], true, ramp()).unwrap().dims(), [1, 1]);
-            assert_eq!(run(op, vec![1, 0, -1, 1], false, ramp()).unwrap().dims(), []);
+            assert!(run(op, vec![1, 0, -1, 1], false, ramp()).unwrap().dims().is_empty());
             assert_eq!(run(op, vec![1], true, Tensor::zeros::<f32>([2, 0]).unwrap()).unwrap().dims(), [2, 1]);
         }
     }

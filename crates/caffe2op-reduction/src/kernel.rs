@@ -204,7 +204,7 @@ mod tests {
         assert!(out[0].iter().all(|y| (y - 3.0).abs() < 0.01));
         let groups = Groups::new([(1001, true), (200, false)]);
         reduce::<_, Sum>(&Threads::single(), &groups, &x, &mut out[0]).unwrap();
-        assert_eq!(out[0][0], (0..1001).map(|i| (i * 200 % 7) as f32).sum());
+        assert_eq!(out[0][0], (0..1001).map(|i| (i * 200 % 7) as f32).sum::<f32>());
     }
 
     /// Many elements for few results: cut into parts, the last of which is longer.

@@ -5,7 +5,7 @@ mod args;
 mod plan;
 mod summary;
 
-pub(crate) use args::{FeedArg, RunArgs};
+pub(crate) use args::RunArgs;
 pub(super) use plan::{Plan, check_folder, read_net};
 
 use crate::progress::Progress;

@@ -143,7 +143,8 @@ fn feeds_that_cannot_be_read() {
 fn outputs_that_cannot_be_written() {
     let desk = desk();
     std::fs::create_dir(desk.path("folder.npz")).unwrap();
-    desk.run("--net relu.pbtxt --feed x.npz --output folder.npz").failed(&["folder.npz: this is a folder"]);
+    desk.run("--net relu.pbtxt --feed x.npz --output folder.npz")
+        .failed(&["folder.npz: ", "this is a folder"]);
     desk.run("--net relu.pbtxt --feed x.npz --output no/out.npz").failed(&["there is no folder `no`"]);
     // A file that may not be written is not replaced either.
     desk.put("old.npz", "old");
@@ -210,4 +211,32 @@ fn a_full_disk_is_told() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr.starts_with("error: standard output cannot be written: "), "{stderr}");
+}
+
+#[test]
+fn limits_on_files_hold_in_every_command() {
+    let desk = desk();
+    let op =
+        |from: &str, to: &str| OperatorDef::new("Relu").input(from).output(to).arg("list", vec![1i64; 5]);
+    desk.put_net("two.pbtxt", &NetDef::new("two").op(op("x", "y")).op(op("y", "z")));
+    for command in [
+        "inspect two.pbtxt",
+        "check two.pbtxt",
+        "draw two.pbtxt",
+        "convert two.pbtxt two.pb",
+        "run --net two.pbtxt --feed x.npz",
+        "predict two.pbtxt --image p.png",
+    ] {
+        for (limit, words) in [
+            ("--max-operators 1", "found 2 operators, expected at most 1"),
+            ("--max-file-size 20", "bytes, expected at most 20"),
+            ("--max-depth 1", "levels of messages, expected at most 1"),
+            ("--max-elements 4", "`--max-operators` and its kin"),
+        ] {
+            desk.caffe2(&format!("{command} {limit}")).failed(&["two.pbtxt", words]);
+        }
+    }
+    // Relu has no such argument, which is told.
+    let within = desk.run("--net two.pbtxt --feed x.npz --max-operators 2 --max-elements 10");
+    assert_eq!(within.status, 0, "{}", within.stderr);
 }

@@ -1,9 +1,18 @@
 //! The program as a user meets it: what it prints, writes and answers.
 #![allow(clippy::unwrap_used)]
 
+mod check;
 mod command_line;
+mod compare;
+mod convert;
+mod draw;
 mod failures;
+mod files;
+mod hostile;
+mod inspect;
+mod measure;
 mod ops;
+mod predict;
 mod quantize;
 mod runs;
 
@@ -17,6 +26,16 @@ use tempfile::TempDir;
 /// A folder of models of the repository.
 fn model(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/models").join(name)
+}
+
+/// A file of a model of the repository.
+fn file(model_name: &str, name: &str) -> String {
+    model(model_name).join(name).display().to_string()
+}
+
+/// The words `NET --init INIT` of a model of the repository.
+fn two_files(name: &str) -> String {
+    format!("{} --init {}", file(name, "predict_net.pb"), file(name, "init_net.pb"))
 }
 
 /// A folder to work in, and the program to run there.
@@ -60,8 +79,22 @@ impl Desk {
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_caffe2"));
-        command.current_dir(self.0.path()).env_remove("RUST_LOG");
+        command.current_dir(self.0.path()).env_remove("RUST_LOG").env_remove("CLICOLOR_FORCE");
         command
+    }
+
+    /// Runs the program with arguments separated by blanks.
+    fn caffe2(&self, args: &str) -> Outcome {
+        self.outcome(self.command().args(args.split_whitespace()))
+    }
+
+    fn outcome(&self, command: &mut Command) -> Outcome {
+        let output = command.output().unwrap();
+        Outcome {
+            status: output.status.code().expect("no signal"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 
     /// Runs `caffe2 run` with arguments separated by blanks.
@@ -70,17 +103,7 @@ impl Desk {
     }
 
     fn run_args<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Outcome {
-        self.caffe2(["run"].into_iter().chain(args))
-    }
-
-    /// Runs `caffe2` with these arguments.
-    fn caffe2<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Outcome {
-        let output = self.command().args(args).output().unwrap();
-        Outcome {
-            status: output.status.code().expect("no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.outcome(self.command().arg("run").args(args))
     }
 }
 
@@ -90,6 +113,12 @@ impl Outcome {
     fn succeeded(self) -> String {
         assert_eq!((self.status, self.stderr.as_str()), (0, ""), "{}", self.stdout);
         self.stdout
+    }
+
+    /// It went well, and printed JSON.
+    #[track_caller]
+    fn json(self) -> serde_json::Value {
+        serde_json::from_str(&self.succeeded()).unwrap()
     }
 
     /// It failed, printed nothing, and said all of `words`.

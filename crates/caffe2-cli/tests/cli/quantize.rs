@@ -8,11 +8,11 @@ use super::{Desk, Outcome, model};
 impl Desk {
     /// Runs `caffe2 quantize` with arguments separated by blanks.
     fn quantize(&self, args: &str) -> Outcome {
-        self.caffe2(["quantize"].into_iter().chain(args.split_whitespace()))
+        self.caffe2(&format!("quantize {args}"))
     }
 
     fn dequantize(&self, args: &str) -> Outcome {
-        self.caffe2(["dequantize"].into_iter().chain(args.split_whitespace()))
+        self.caffe2(&format!("dequantize {args}"))
     }
 
     fn net(&self, name: &str) -> NetDef {

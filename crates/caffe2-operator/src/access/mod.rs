@@ -12,6 +12,7 @@ mod tasks;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
 
@@ -207,17 +208,63 @@ pub(crate) struct BlobAccess<'w> {
     own: *mut Blob,
     own_len: usize,
     ancestors: &'w [&'w [Blob]],
+    /// The workspace's own blobs by name, unless others may use them meanwhile.
+    names: Option<&'w HashMap<Arc<str>, u32>>,
     exclusive: PhantomData<&'w mut [Blob]>,
+}
+
+/// Blobs that get names once the run of an operator, or of a whole net whose operators run at the same time, is done.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NewBlobs(Arc<Mutex<Vec<(String, Blob)>>>);
+
+impl NewBlobs {
+    pub(crate) fn add(&self, name: &str, blob: Blob) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), blob));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    pub(crate) fn take(&self) -> Vec<(String, Blob)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl<'w> BlobAccess<'w> {
     pub(crate) fn new(own: &'w mut [Blob], ancestors: &'w [&'w [Blob]]) -> BlobAccess<'w> {
-        BlobAccess { own: own.as_mut_ptr(), own_len: own.len(), ancestors, exclusive: PhantomData }
+        BlobAccess {
+            own: own.as_mut_ptr(),
+            own_len: own.len(),
+            ancestors,
+            names: None,
+            exclusive: PhantomData,
+        }
+    }
+
+    /// The same access, by name too.
+    pub(crate) fn by_name(self, names: &'w HashMap<Arc<str>, u32>) -> BlobAccess<'w> {
+        BlobAccess { names: Some(names), ..self }
     }
 
     /// The same access, for as long as `self` is not used.
     pub(crate) fn reborrow(&mut self) -> BlobAccess<'_> {
-        BlobAccess { own: self.own, own_len: self.own_len, ancestors: self.ancestors, exclusive: PhantomData }
+        let BlobAccess { own, own_len, ancestors, names, exclusive } = *self;
+        BlobAccess { own, own_len, ancestors, names, exclusive }
+    }
+
+    /// Replaces the content of the workspace's own blob of this name, between the runs of operators; gives it back where
+    /// there is none, or others may use it.
+    pub(crate) fn put(&mut self, name: &str, blob: Blob) -> Option<Blob> {
+        match self.names.and_then(|names| names.get(name)) {
+            Some(&index) if (index as usize) < self.own_len => {
+                // SAFETY: the index is within the blobs, which are borrowed exclusively for 'w, and not lent, since
+                // there are names; `self` is borrowed mutably, so there are no borrows of an operator.
+                unsafe { *self.own.add(index as usize) = blob };
+                None
+            }
+            _ => Some(blob),
+        }
     }
 
     /// The same access for whoever can show that it may be used.
@@ -313,7 +360,7 @@ impl Lent {
         // SAFETY: the pointer and the length are those of a slice of slices, which outlive 'a.
         let ancestors =
             unsafe { std::slice::from_raw_parts(self.ancestors.cast::<&'a [Blob]>(), self.ancestors_len) };
-        BlobAccess { own: self.own, own_len: self.own_len, ancestors, exclusive: PhantomData }
+        BlobAccess { own: self.own, own_len: self.own_len, ancestors, names: None, exclusive: PhantomData }
     }
 }
 

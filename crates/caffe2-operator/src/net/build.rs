@@ -146,12 +146,12 @@ fn build_sub_net(
     }
 }
 
-fn argument_error(error: ArgError) -> Error {
+pub(crate) fn argument_error(error: ArgError) -> Error {
     Error::new(ErrorKind::Argument, error.to_string()).caused_by(OpError::Arg(error))
 }
 
 /// The device of an operator: its own, else its net's, else the processor; only that one is there.
-fn device_of(def: &OperatorDef, net_device: Option<&DeviceOption>) -> Result<DeviceType, Error> {
+pub(crate) fn device_of(def: &OperatorDef, net_device: Option<&DeviceOption>) -> Result<DeviceType, Error> {
     let own = def.device_option.as_ref().and_then(|d| d.device_type);
     let number = own.or_else(|| net_device.and_then(|d| d.device_type)).unwrap_or(0);
     match DeviceType(number) {

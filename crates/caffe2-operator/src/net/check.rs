@@ -19,16 +19,28 @@ pub fn check_definition(net: &NetDef, registry: &OpRegistry) -> Result<(), Error
 
 fn check(net: &NetDef, registry: &OpRegistry) -> Result<(), Error> {
     NetKind::of(net)?;
-    for (position, op) in net.op.iter().enumerate() {
-        if let Some(node) = op.device_option.as_ref().map(|d| d.node_name()).filter(|n| !n.is_empty()) {
-            let message = format!("is meant for the node `{node}`; nets that run have no node names");
-            let error = Error::new(ErrorKind::Definition, message);
-            return Err(error.of_op(OpLabel::new(Some(position), op)));
-        }
+    match node_names(net).next() {
+        Some(error) => return Err(error),
+        None => check_argument_names(net)?,
     }
-    check_argument_names(net)?;
     all("operator types are missing", ErrorKind::NotRegistered, missing_types(net, registry))?;
     all("the net does not fit together", ErrorKind::Definition, loose_ends(net))
+}
+
+/// What is wrong with a definition as a whole, other than its operators.
+pub(crate) fn definition_problems(net: &NetDef) -> Vec<Error> {
+    let whole = [NetKind::of(net).err(), check_argument_names(net).err()].into_iter().flatten();
+    let ends = loose_outputs(net).into_iter().map(|line| Error::new(ErrorKind::Definition, line));
+    whole.chain(node_names(net)).chain(ends).map(|error| error.of_net(net.name())).collect()
+}
+
+/// An error for each operator that is meant for another machine.
+fn node_names(net: &NetDef) -> impl Iterator<Item = Error> {
+    net.op.iter().enumerate().filter_map(|(position, op)| {
+        let node = op.device_option.as_ref().map(|d| d.node_name()).filter(|n| !n.is_empty())?;
+        let message = format!("is meant for the node `{node}`; nets that run have no node names");
+        Some(Error::new(ErrorKind::Definition, message).of_op(OpLabel::new(Some(position), op)))
+    })
 }
 
 fn all(message: &str, kind: ErrorKind, problems: Vec<String>) -> Result<(), Error> {
@@ -81,12 +93,19 @@ fn loose_ends(net: &NetDef) -> Vec<String> {
         }
         known.extend(op.output.iter().map(String::as_str));
     }
-    for output in net.external_output.iter().filter(|o| !known.contains(o.as_str())) {
-        lines.push(format!(
-            "external output `{output}` is neither an external input nor written by an operator"
-        ));
-    }
+    lines.extend(loose_outputs(net));
     lines
+}
+
+/// External outputs that nobody writes.
+fn loose_outputs(net: &NetDef) -> Vec<String> {
+    let written = net.op.iter().flat_map(|op| &op.output);
+    let known: HashSet<&str> = net.external_input.iter().chain(written).map(String::as_str).collect();
+    let loose = net.external_output.iter().filter(|output| !known.contains(output.as_str()));
+    let line = |output| {
+        format!("external output `{output}` is neither an external input nor written by an operator")
+    };
+    loose.map(line).collect()
 }
 
 /// A line for each blob that operators read before anybody made it. `nested` is what the nets within each operator

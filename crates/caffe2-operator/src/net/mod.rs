@@ -22,8 +22,9 @@ use crate::io::RunResources;
 use crate::observer::Observer;
 use crate::op_error::OpError;
 
-pub(crate) use build::{build_net, build_operator, make_blobs, own_slot};
+pub(crate) use build::{argument_error, build_net, build_operator, device_of, make_blobs, own_slot};
 pub use check::check_definition;
+pub(crate) use check::definition_problems;
 pub(crate) use crew::Crew;
 pub(crate) use failure::{describe_op_failure, unwritten_inputs};
 use graph::Graph;

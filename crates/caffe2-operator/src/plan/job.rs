@@ -186,6 +186,9 @@ impl<'w, 'p> PlanRun<'w, 'p> {
             None => Ok(()),
         });
         self.busy.fetch_sub(1, Ordering::Relaxed);
+        if !self.resources.new_blobs.is_empty() {
+            self.claims.alone(Workspace::settle_new_blobs);
+        }
         result
     }
 

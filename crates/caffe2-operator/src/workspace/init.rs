@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::{LostBlob, Transaction, Workspace, ancestors};
-use crate::access::BlobAccess;
 use crate::error::{Error, ErrorKind, OpLabel};
 use crate::net::{
     LastUses, NetInfo, OpInfo, build_operator, check_definition, describe_op_failure, empties_blobs,
@@ -150,11 +149,12 @@ impl Workspace {
         blobs.commit(&held);
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
-            let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
+            let mut access = self.table.access(&ancestors);
             node.run(&mut access, &self.run).map_err(|cause| {
                 (cause.is_unwritten_input(), describe_op_failure(op, &node.wiring, &cause, &mut access))
             })
         };
+        self.settle_new_blobs();
         for at in held {
             self.table.release(at);
         }

@@ -16,9 +16,10 @@ use caffe2_tensor::{Int8Tensor, MemoryBudget, Tensor};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use crate::access::{BlobAccess, Host, Slot};
+use crate::access::{Host, NewBlobs, Slot};
 use crate::blob::Blob;
 use crate::error::{Error, ErrorKind, OpLabel};
+use crate::folder::Folder;
 use crate::infer::{BlobInfos, infer_net};
 use crate::io::RunResources;
 use crate::net::{Crew, MemoryReport, Net, build_net, build_operator, check_definition, describe_op_failure};
@@ -104,6 +105,8 @@ impl Workspace {
                 crew: Crew::new(Threads::all().count() - 1),
                 budget: MemoryBudget::new(DEFAULT_MEMORY_LIMIT),
                 stop: StopRules::default(),
+                folder: None,
+                new_blobs: NewBlobs::default(),
             },
         }
     }
@@ -118,7 +121,7 @@ impl Workspace {
     pub fn child(parent: Arc<Workspace>) -> Workspace {
         Workspace {
             registry: parent.registry.clone(),
-            run: parent.run.clone(),
+            run: RunResources { new_blobs: NewBlobs::default(), ..parent.run.clone() },
             shares_memory: parent.shares_memory,
             parent: Some(parent),
             ..Workspace::new()
@@ -230,6 +233,18 @@ impl Workspace {
     /// How long a run may take.
     pub fn time_limit(&self) -> Option<Duration> {
         self.run.stop.time_limit
+    }
+
+    /// Lets operators such as `Load` and `Save` use files in this folder, and in no other place. Their paths are
+    /// relative to it, as they are to the root folder of a Caffe2 workspace. A new workspace allows none: what
+    /// a net from elsewhere may read and write is for its user to say.
+    pub fn allow_files(&mut self, folder: Folder) {
+        self.run.folder = Some(Arc::new(folder));
+    }
+
+    /// The folder that operators may use files in.
+    pub fn allowed_files(&self) -> Option<&Folder> {
+        self.run.folder.as_deref()
     }
 
     /// The token that ends runs of this workspace and of those that are made from it with [`Workspace::child`].
@@ -435,8 +450,10 @@ impl Workspace {
         let ancestors = ancestors(self.parent.as_deref());
         let Some(net) = self.nets.get_mut(name) else { return Err(no_net(name)) };
         net.prepare_memory(&mut self.table);
-        net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
-            .map_err(|error| self.explain(error))
+        let result = net.run(&mut self.table.access(&ancestors), &self.run);
+        drop(ancestors);
+        self.settle_new_blobs();
+        result.map_err(|error| self.explain(error))
     }
 
     /// Builds a net, runs it and drops it; it needs no name.
@@ -449,8 +466,9 @@ impl Workspace {
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
             net.prepare_memory(&mut self.table);
-            net.run(&mut BlobAccess::new(self.table.blobs_mut(), &ancestors), &self.run)
+            net.run(&mut self.table.access(&ancestors), &self.run)
         };
+        self.settle_new_blobs();
         self.release(net);
         result.map_err(|error| self.explain(error))
     }
@@ -470,10 +488,11 @@ impl Workspace {
         self.run.stop.begin();
         let result = {
             let ancestors = ancestors(self.parent.as_deref());
-            let mut access = BlobAccess::new(self.table.blobs_mut(), &ancestors);
+            let mut access = self.table.access(&ancestors);
             let result = node.run(&mut access, &self.run);
             result.map_err(|e| describe_op_failure(&info, &node.wiring, &e, &mut access).of_op(label()))
         };
+        self.settle_new_blobs();
         for at in held {
             self.table.release(at);
         }
@@ -575,6 +594,13 @@ impl Workspace {
     /// The named and nameless blobs.
     pub(crate) fn table_mut(&mut self) -> &mut BlobTable {
         &mut self.table
+    }
+
+    /// Names the blobs that operators put under names which were not known when they ran.
+    pub(crate) fn settle_new_blobs(&mut self) {
+        for (name, blob) in self.run.new_blobs.take() {
+            self.table.put(&name, blob);
+        }
     }
 
     /// Where the innermost of the scopes sees a blob of this name.

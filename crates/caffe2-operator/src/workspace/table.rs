@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Workspace;
 use super::lost::LostBlob;
-use crate::access::Slot;
+use crate::access::{BlobAccess, Slot};
 use crate::blob::Blob;
 use crate::control::MAX_NESTING;
 
@@ -50,6 +50,11 @@ impl BlobTable {
 
     pub(crate) fn blobs(&self) -> &[Blob] {
         &self.blobs
+    }
+
+    /// Access to the blobs, by slot and by name.
+    pub(crate) fn access<'w>(&'w mut self, ancestors: &'w [&'w [Blob]]) -> BlobAccess<'w> {
+        BlobAccess::new(&mut self.blobs, ancestors).by_name(&self.names)
     }
 
     pub(crate) fn blobs_mut(&mut self) -> &mut [Blob] {

@@ -146,7 +146,7 @@ fn a_file_is_named_in_errors() {
 
 #[test]
 fn what_is_not_known_is_left_to_the_decoder() {
-    for content in [&b"\xff\xff\xff\xff"[..], b"just some words", b"{\"json\": 1}"] {
+    for content in [&b"\xff\xff\xff\xff"[..], b"just some words"] {
         assert_eq!(sniff(content), FileKind::Unknown);
         let error = NetDef::from_bytes(content.to_vec(), &limits()).unwrap_err();
         assert!(error.position().is_some(), "{error}");

@@ -2,6 +2,7 @@
 
 use super::{FileKind, MessageKind};
 use crate::{
+    json,
     schema::MessageType,
     text::{TokenKind, Tokens},
 };
@@ -59,6 +60,18 @@ pub(super) fn kind_of(content: &[u8]) -> FileKind {
             .is_some_and(|ty| !names.is_empty() && names.iter().all(|n| ty.field_named(n).is_some()))
     };
     FileKind::Text(MessageKind::ALL.into_iter().find(has))
+}
+
+/// The message whose fields the JSON names.
+pub(super) fn kind_of_json(content: &[u8]) -> Option<MessageKind> {
+    MessageKind::ALL.into_iter().find(|kind| json_names_fit(content, kind.name()))
+}
+
+/// Whether the JSON names nothing but fields of the message called `wanted`.
+pub(super) fn json_names_fit(content: &[u8], wanted: &str) -> bool {
+    let names = json::names(content);
+    MessageType::named(wanted)
+        .is_some_and(|ty| !names.is_empty() && names.iter().all(|name| json::field(ty, name).is_some()))
 }
 
 /// Whether the text's first field is one of the message called `wanted`.

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 /// Appends a float, by the fewest of 6 to 9 digits that give it again.
-pub(super) fn push_f32(to: &mut String, value: f32) {
+pub(crate) fn push_f32(to: &mut String, value: f32) {
     if push_special(to, f64::from(value)) {
         return;
     }
@@ -17,7 +17,7 @@ pub(super) fn push_f32(to: &mut String, value: f32) {
 }
 
 /// Appends a double, by the fewest digits that give it again.
-pub(super) fn push_f64(to: &mut String, value: f64) {
+pub(crate) fn push_f64(to: &mut String, value: f64) {
     if !push_special(to, value) {
         push_plain(to, &format!("{value:e}"));
     }

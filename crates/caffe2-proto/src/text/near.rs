@@ -1,7 +1,7 @@
 //! Which known names a misspelt one may stand for.
 
 /// A question for the nearest of `known`, or `None` if none is near.
-pub(super) fn did_you_mean(name: &str, known: impl Iterator<Item = &'static str>) -> Option<String> {
+pub(crate) fn did_you_mean(name: &str, known: impl Iterator<Item = &'static str>) -> Option<String> {
     let name = name.get(..LONGEST).unwrap_or(name).to_ascii_lowercase();
     let near = |candidate: &str| {
         let other = candidate.to_ascii_lowercase();

@@ -70,7 +70,9 @@ pub(crate) fn over_limit(what: &str, limit: usize, found: usize) -> ProtoError {
     ProtoError::new(Kind::LimitExceeded, "more than the limits allow")
         .found(format!("{found} {what}"))
         .expected(format!("at most {limit}"))
-        .help(Some("if the input is trusted, read it with wider limits (`WireLimits` of the library)".into()))
+        .help(Some(
+            "if the input is trusted, allow more (`WireLimits`; `--max-operators` and its kin)".into(),
+        ))
 }
 
 /// What is counted.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use caffe2_db::{DbError, DbErrorKind, NotWritten};
+use caffe2_operator::BlobProtoError;
 use caffe2_proto::{ProtoError, ProtoErrorKind};
 use caffe2_tensor::TensorError;
 
@@ -26,6 +28,8 @@ pub enum FileErrorKind {
     Names,
     /// The tensor was never written.
     Unwritten,
+    /// A net that came with the file failed.
+    Net,
 }
 
 /// A file that could not be read or written: which, where in it, why, and what helps.
@@ -48,6 +52,7 @@ struct Inner {
 #[derive(Debug)]
 enum Cause {
     Io(io::Error),
+    Db(DbError),
     Proto(ProtoError),
     Tensor(TensorError),
 }
@@ -68,7 +73,7 @@ impl FileError {
     }
 
     /// Names the file, unless that is known already.
-    pub(crate) fn in_file(mut self, path: &Path) -> Self {
+    pub fn in_file(mut self, path: &Path) -> Self {
         self.0.path.get_or_insert_with(|| path.to_owned());
         self
     }
@@ -135,6 +140,40 @@ impl From<ProtoError> for FileError {
     }
 }
 
+impl From<DbError> for FileError {
+    fn from(error: DbError) -> Self {
+        let kind = match error.kind() {
+            DbErrorKind::Io => FileErrorKind::Io,
+            DbErrorKind::Unsupported => FileErrorKind::Unsupported,
+            _ => FileErrorKind::Malformed,
+        };
+        let mut this = Self::new(kind, String::new());
+        this.0.path = error.path().map(Path::to_owned);
+        this.0.cause = Some(Cause::Db(error));
+        this
+    }
+}
+
+impl From<NotWritten> for FileError {
+    fn from(NotWritten { error, help }: NotWritten) -> Self {
+        let this = Self::io(error, "cannot be written");
+        match help {
+            Some(help) => this.help(help),
+            None => this,
+        }
+    }
+}
+
+impl From<BlobProtoError> for FileError {
+    fn from(error: BlobProtoError) -> Self {
+        match error {
+            BlobProtoError::Tensor(error) => error.into(),
+            BlobProtoError::Malformed(_) => Self::malformed(error.to_string()),
+            _ => Self::new(FileErrorKind::Unsupported, error.to_string()),
+        }
+    }
+}
+
 impl From<TensorError> for FileError {
     fn from(error: TensorError) -> Self {
         let kind = match error {
@@ -153,6 +192,7 @@ impl fmt::Display for FileError {
         let this = &*self.0;
         match (&this.path, &this.cause) {
             (_, Some(Cause::Proto(error))) if error.file().is_some() => {}
+            (_, Some(Cause::Db(error))) if error.path().is_some() => {}
             (Some(path), _) => write!(f, "{}: ", path.display())?,
             (None, _) => {}
         }
@@ -161,6 +201,7 @@ impl fmt::Display for FileError {
         }
         match &this.cause {
             Some(Cause::Proto(error)) => write!(f, "{error}")?,
+            Some(Cause::Db(error)) => write!(f, "{error}")?,
             _ => f.write_str(&this.message)?,
         }
         match &this.help {
@@ -175,6 +216,7 @@ impl std::error::Error for FileError {
         match &self.0.cause {
             Some(Cause::Io(error)) => Some(error),
             Some(Cause::Proto(error)) => error.source(),
+            Some(Cause::Db(error)) => error.source(),
             Some(Cause::Tensor(error)) => Some(error),
             None => None,
         }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use caffe2_operator::{Observer, OpRegistry, Workspace, check_definition};
+use caffe2_operator::{Folder, Observer, OpRegistry, Workspace, check_definition};
 use caffe2_proto::{EncodedNet, NetDef};
 
 use super::{FoldConstants, Fuse, KeepCodes, Model, Pass, Predictor, PredictorError, Shared, input};
 use crate::NetFacts;
-use crate::files::{Limits, Mapping};
+use crate::files::{Limits, Mapping, PredictorFile};
 
 /// How a model is loaded, and what it may take.
 ///
@@ -36,8 +36,10 @@ pub struct PredictorOptions {
     time_limit: Option<Duration>,
     limits: Limits,
     mapping: Mapping,
+    folder: Option<Folder>,
     keep_all_blobs: bool,
     kept: Vec<String>,
+    apart: bool,
     passes: Vec<Arc<dyn Pass>>,
     left_out: Vec<String>,
     observers: Vec<Arc<dyn Observer>>,
@@ -75,6 +77,11 @@ impl PredictorOptions {
         PredictorOptions { mapping, ..self }
     }
 
+    /// A folder that operators of the nets, such as `Load`, may use files in. By default there is none, and they are refused.
+    pub fn allow_files(self, folder: Folder) -> PredictorOptions {
+        PredictorOptions { folder: Some(folder), ..self }
+    }
+
     /// A workspace whose blobs the nets can read, such as weights that several models share. It is never written; its
     /// registry and limits hold where no others are set.
     pub fn parent(self, parent: Arc<Workspace>) -> PredictorOptions {
@@ -93,11 +100,18 @@ impl PredictorOptions {
         PredictorOptions { keep_all_blobs: true, ..self }
     }
 
-    /// Has the net compute a blob that is none of its outputs, so that [`Session::tensor`](super::Session::tensor) finds it after a
-    /// run: passes leave it alone.
+    /// Keeps what the predict net writes to this blob, as if it were an output: passes leave it alone, and
+    /// [`Session::tensor`](super::Session::tensor) gives it after a run. May be called for several.
     pub fn keep_blob(mut self, name: impl Into<String>) -> PredictorOptions {
         self.kept.push(name.into());
         self
+    }
+
+    /// Whether blobs that only the predict net looks at share memory
+    /// ([`Workspace::set_memory_sharing`]), and hold nothing after a run; they do unless this is set to `false`. Inputs,
+    /// outputs, and blobs that are [kept](PredictorOptions::keep_blob) are never shared.
+    pub fn memory_sharing(self, share: bool) -> PredictorOptions {
+        PredictorOptions { apart: !share, ..self }
     }
 
     /// Adds a pass, to be applied after those that are there: [`KeepCodes`], [`FoldConstants`] and [`Fuse`] are from the
@@ -132,7 +146,35 @@ impl PredictorOptions {
         // The smaller first: a mistake in it should not wait for the larger.
         let predict = self.limits.read_net(predict_net)?;
         let init = self.limits.open_net(init_net, self.mapping)?;
-        self.build_from(init, predict, Some(init_net), Some(predict_net))
+        self.build_from(init, predict, Some(predict_net), |workspace, init| {
+            workspace.run_init_net(init).map_err(|e| PredictorError::from(e).in_file(Some(init_net)))
+        })
+    }
+
+    /// Loads the model of a predictor file, which has its parameters too, or of a `MetaNetDef`.
+    ///
+    /// # Errors
+    /// As [`Predictor::from_file`].
+    pub fn load_file(self, path: impl AsRef<Path>) -> Result<Predictor, PredictorError> {
+        let file = PredictorFile::open(path, &self.limits)?;
+        self.build_file(&file)
+    }
+
+    /// Loads the model of a predictor file that was opened.
+    ///
+    /// # Errors
+    /// As [`Predictor::from_file`].
+    pub fn build_file(self, file: &PredictorFile) -> Result<Predictor, PredictorError> {
+        let predict = file.predict_net().clone();
+        self.build_from(EncodedNet::default(), predict, None, |workspace, init| {
+            workspace.run_init_net(init)?;
+            file.load_into(workspace)?;
+            // They hold zeros of the shapes at the export, and are to be given.
+            for input in file.inputs() {
+                workspace.remove_blob(input);
+            }
+            Ok(())
+        })
     }
 
     /// Loads a model from definitions.
@@ -140,17 +182,16 @@ impl PredictorOptions {
     /// # Errors
     /// As [`Predictor::load`].
     pub fn build(self, init: EncodedNet, predict: NetDef) -> Result<Predictor, PredictorError> {
-        self.build_from(init, predict, None, None)
+        self.build_from(init, predict, None, |workspace, init| Ok(workspace.run_init_net(init)?))
     }
 
     fn build_from(
         self,
         mut init: EncodedNet,
         mut predict: NetDef,
-        init_path: Option<&Path>,
         predict_path: Option<&Path>,
+        make_parameters: impl FnOnce(&mut Workspace, EncodedNet) -> Result<(), PredictorError>,
     ) -> Result<Predictor, PredictorError> {
-        let of_init = |error| PredictorError::from(error).in_file(init_path);
         let of_predict = |error| PredictorError::from(error).in_file(predict_path);
         let passes = self.chosen_passes()?;
         predict.name.get_or_insert_with(|| "predict".into());
@@ -160,7 +201,7 @@ impl PredictorOptions {
         let mut workspace = self.workspace();
         let registry = workspace.registry()?;
         check_definition(&predict, &registry).map_err(of_predict)?;
-        workspace.run_init_net(init).map_err(of_init)?;
+        make_parameters(&mut workspace, init)?;
         let (mut computed, mut gone) = (blobs_of(&predict), HashMap::new());
         for pass in &passes {
             pass.after_init(&mut workspace, &mut predict)?;
@@ -175,9 +216,11 @@ impl PredictorOptions {
         }
         let (inputs, known) = input::find(&predict, &workspace, &registry);
         let parent = Arc::new(workspace);
-        let observers = self.observers;
+        let (kept, shares_memory, observers) = (self.kept, !self.apart, self.observers);
+        let net = predict;
         let model =
-            Arc::new(Model { parent, registry, net: predict, inputs, outputs, known, observers, gone });
+            Model { parent, registry, net, inputs, outputs, known, kept, shares_memory, observers, gone };
+        let model = Arc::new(model);
         let predictor = Predictor(Arc::new(Shared { model, idle: Mutex::default() }));
         // What is wrong with the predict net is to be told now.
         let first = predictor.session().map_err(|error| error.in_file(predict_path))?;
@@ -216,6 +259,9 @@ impl PredictorOptions {
         }
         if self.time_limit.is_some() {
             workspace.set_time_limit(self.time_limit);
+        }
+        if let Some(folder) = &self.folder {
+            workspace.allow_files(folder.clone());
         }
         for observer in &self.observers {
             workspace.observe_new_nets(Arc::clone(observer));

@@ -222,7 +222,7 @@ mod tests {
                             let of_window = (from..=to).map(|c| x[layout.position(n, c, p)].powi(2));
                             assert_eq!(
                                 out[layout.position(n, c, p)],
-                                of_window.sum(),
+                                of_window.sum::<f32>(),
                                 "{layout:?} {window:?} {c}"
                             );
                         }

@@ -8,7 +8,7 @@ use caffe2_transform::quantize::Scheme;
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
-use crate::commands::run::FeedArg;
+use crate::feeds::FeedArg;
 
 /// Store the weights of a net as bytes
 ///
@@ -65,7 +65,7 @@ pub(crate) struct QuantizeArgs {
     ///
     /// FILE is an .npz or a TensorProtos file, each tensor of which is fed under its own name. NAME=FILE feeds
     /// the one tensor of a file, such as an .npy, as NAME.
-    #[arg(long = "feed", value_name = "FILE|NAME=FILE", value_parser = OsStringValueParser::new().try_map(FeedArg::parse))]
+    #[arg(long = "feed", value_name = "FILE|NAME=FILE", value_parser = FeedArg::parser())]
     pub(super) feeds: Vec<FeedArg>,
 
     /// Print the report as JSON instead of a table

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
-use caffe2::predictor::{KeepCodes, Pass as _};
-use caffe2::{EncodedNet, NetDef, Tensor, Workspace, files};
+use caffe2::{NetDef, Tensor, Workspace, files};
 
 use super::plan::Plan;
 use super::summary;
@@ -13,27 +12,13 @@ use crate::stdout;
 
 /// Runs the nets, and shows or writes what was asked for.
 pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
-    let Plan { mut init, mut net, feeds, fetch, output, threads, memory_limit, time_limit, expand_weights } =
-        plan;
-    if !expand_weights {
-        let mut none = EncodedNet::default();
-        KeepCodes.before_init(init.as_mut().unwrap_or(&mut none), &mut net)?;
-    }
-    let mut workspace = Workspace::new();
-    if let Some(threads) = threads {
-        workspace.set_threads(threads);
-    }
-    workspace.set_memory_limit(remaining(memory_limit, &feeds)?);
-    if let Some(observer) = progress.observer() {
-        workspace.observe_new_nets(observer);
-    }
-    workspace.set_time_limit(time_limit);
-    if let Some(init) = init {
-        progress.init_net("running the init net", &init);
-        let began = Instant::now();
-        workspace.run_init_net(init)?;
-        workspace.set_time_limit(time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
-    }
+    let Plan { mut net, source, feeds, fetch, output, options, folder, json } = plan;
+    let mut workspace = options.workspace(folder, &progress);
+    workspace.set_memory_limit(remaining(options.limits.memory_limit.0, &feeds)?);
+    workspace.set_time_limit(options.time_limit);
+    let began = Instant::now();
+    source.prepare(&mut workspace, &mut net, !options.expand_weights, &progress)?;
+    workspace.set_time_limit(options.time_limit.map(|limit| limit.saturating_sub(began.elapsed())));
     for (name, tensor) in feeds {
         workspace.feed(&name, tensor);
     }
@@ -42,7 +27,7 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     match output {
         None => {
             progress.finish();
-            show(&workspace, &fetch)
+            show(&workspace, &fetch, json)
         }
         Some(path) => {
             progress.phase(&format!("writing {}", path.display()));
@@ -71,13 +56,20 @@ fn run(workspace: &mut Workspace, net: &NetDef) -> Result<()> {
     Ok(())
 }
 
-fn show(workspace: &Workspace, fetch: &[String]) -> Result<()> {
+fn show(workspace: &Workspace, fetch: &[String], json: bool) -> Result<()> {
+    let blob = |name: &String| match workspace.blob(name) {
+        Some(blob) => Ok((name.clone(), blob)),
+        None => bail!("there is no blob `{name}` after the run"),
+    };
+    let blobs = fetch.iter().map(blob).collect::<Result<Vec<_>>>()?;
+    if json {
+        let described = blobs.iter().map(|(name, blob)| summary::json(name, blob));
+        let described = described.collect::<Result<Vec<_>, _>>()?;
+        return stdout::print(format!("{:#}\n", serde_json::Value::from(described)).as_bytes());
+    }
     let mut text = Vec::new();
-    for name in fetch {
-        let Some(blob) = workspace.blob(name) else {
-            bail!("there is no blob `{name}` after the run");
-        };
-        summary::write(&mut text, name, blob)?;
+    for (name, blob) in blobs {
+        summary::write(&mut text, &name, blob)?;
     }
     stdout::print(&text)
 }

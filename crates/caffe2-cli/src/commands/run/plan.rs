@@ -1,58 +1,54 @@
 //! Reads all files and finds out what is to be done; whatever can be found wrong before anything runs, is.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Result, bail};
-use caffe2::files::{Limits, Mapping, NamedTensors};
-use caffe2::operator::check_definition;
+use caffe2::files::{Limits, NamedTensors};
+use caffe2::operator::{Folder, check_definition};
 use caffe2::{EncodedNet, ErrorKind, NetDef, NetFacts, OpRegistry};
 
-use super::args::{FeedArg, FeedSource, RunArgs};
+use super::args::RunArgs;
+use crate::feeds::read_feeds;
+use crate::model::{self, Source};
 use crate::names::nearest;
+use crate::options::ModelOptions;
 use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
 #[derive(Debug)]
 pub(in crate::commands) struct Plan {
-    pub(super) init: Option<EncodedNet>,
     pub(super) net: NetDef,
+    pub(super) source: Source,
     pub(in crate::commands) feeds: NamedTensors,
     pub(in crate::commands) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
-    pub(super) threads: Option<usize>,
-    pub(super) memory_limit: usize,
-    pub(super) time_limit: Option<Duration>,
-    /// Whether weights stored as bytes are made floats before the net runs.
-    pub(super) expand_weights: bool,
+    pub(super) options: ModelOptions,
+    pub(super) folder: Option<Folder>,
+    pub(super) json: bool,
 }
-
-/// The name of a net that has none.
-const NAMELESS: &str = "net";
 
 impl Plan {
     pub(in crate::commands) fn new(args: &RunArgs, progress: &Progress) -> Result<Plan> {
         if let Some(output) = &args.output {
             check_folder(output)?;
         }
-        let limits = Limits { max_tensor_bytes: args.memory_limit.0, ..Limits::default() };
-        let net = read_net(&args.net, &limits, progress)?;
-        let mapping = if args.no_mmap { Mapping::Never } else { Mapping::LocalFiles };
-        let open = |path| open_init_net(path, &limits, mapping, progress);
-        let init = args.init.as_deref().map(open).transpose()?;
-        check_operator_types(args, init.as_ref().map(EncodedNet::outline), &net)?;
+        let options = args.options.clone();
+        let limits = options.limits.limits();
+        let folder = options.folder()?;
+        let (net, source) =
+            model::open(&args.net, args.init.as_deref(), &limits, options.mapping(), progress)?;
+        check_operator_types(args, source.init().map(EncodedNet::outline), &net)?;
         let feeds = read_feeds(&args.feeds, &limits, progress)?;
         let mut plan = Plan {
-            init,
             net,
+            source,
             feeds,
             fetch: args.fetch.clone(),
             output: args.output.clone(),
-            threads: args.threads.map(usize::from),
-            memory_limit: args.memory_limit.0,
-            time_limit: args.time_limit,
-            expand_weights: args.expand_weights,
+            options,
+            folder,
+            json: args.json,
         };
         plan.check_inputs(args.init.as_deref())?;
         plan.choose_outputs()?;
@@ -70,11 +66,18 @@ impl Plan {
             let hint = if near.is_empty() { String::new() } else { format!("; it reads {near}") };
             tracing::warn!("`{name}` is fed, but the net does not read it{hint}");
         }
+        for name in self.source.placeholders(&self.net) {
+            if !self.feeds.iter().any(|(fed, _)| *fed == name) {
+                tracing::warn!(
+                    "`{name}` is not fed: the net runs on the zeros that the init net makes of it"
+                );
+            }
+        }
     }
 
     /// Refuses a net with inputs that nobody provides.
     fn check_inputs(&self, init_path: Option<&Path>) -> Result<()> {
-        let made: Vec<&str> = self.made_before().collect();
+        let made: HashSet<&str> = self.made_before().collect();
         let facts = NetFacts::new(&self.net);
         let missing: Vec<_> = facts.inputs().filter(|(name, _)| !made.contains(name)).collect();
         if missing.is_empty() {
@@ -88,9 +91,10 @@ impl Plan {
                 format!("\n  `{name}`, first read by {reader}{hint}")
             })
             .collect();
-        let init = match init_path {
-            Some(path) => format!(", nor made by the init net {}", path.display()),
-            None => ", and there is no init net (--init INIT) that could make them".into(),
+        let init = match (init_path, &self.source) {
+            (Some(path), _) => format!(", nor made by the init net {}", path.display()),
+            (None, Source::Predictor(_)) => ", nor parameters of the predictor file".into(),
+            (None, _) => ", and there is no init net (--init INIT) that could make them".into(),
         };
         bail!(
             "the net reads blobs that are not fed{init}:{}\nfeed them with --feed FILE (.npz, TensorProtos .pb) \
@@ -101,16 +105,20 @@ impl Plan {
 
     /// Blobs that are there when the net starts.
     fn made_before(&self) -> impl Iterator<Item = &str> {
-        let by_init = self.init.iter().flat_map(|init| &init.outline().op).flat_map(|op| &op.output);
-        by_init.chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
+        let by_init = self.source.init().into_iter().flat_map(|init| &init.outline().op);
+        let by_init = by_init.flat_map(|op| &op.output);
+        let stored = match &self.source {
+            Source::Predictor(file) => file.parameters(),
+            _ => &[],
+        };
+        by_init.chain(stored).chain(self.feeds.iter().map(|(name, _)| name)).map(String::as_str)
     }
 
     /// Settles what to fetch; refuses what nobody makes.
     fn choose_outputs(&mut self) -> Result<()> {
         let facts = NetFacts::new(&self.net);
         if self.fetch.is_empty() {
-            let outputs = facts.outputs();
-            self.fetch = outputs;
+            self.fetch = facts.outputs();
             return Ok(());
         }
         let known: Vec<&str> = facts.blobs().chain(self.made_before()).collect();
@@ -139,7 +147,7 @@ impl Plan {
         if self.feeds.iter().any(|(name, _)| name == blob) {
             return "which is fed".into();
         }
-        match self.init.as_ref().and_then(|init| NetFacts::new(init.outline()).writer(blob)) {
+        match self.source.init().and_then(|init| NetFacts::new(init.outline()).writer(blob)) {
             Some(writer) => format!("written by {writer} of the init net"),
             None => "which the net reads".into(),
         }
@@ -166,18 +174,7 @@ pub(in crate::commands) fn check_folder(output: &Path) -> Result<()> {
 /// Reads a net, and gives it a name if it has none.
 pub(in crate::commands) fn read_net(path: &Path, limits: &Limits, progress: &Progress) -> Result<NetDef> {
     progress.phase(&format!("reading {}", path.display()));
-    let mut net = limits.read_net(path)?;
-    net.name.get_or_insert_with(|| NAMELESS.into());
-    tracing::debug!("{}: net `{}` with {} operators", path.display(), net.name(), net.op.len());
-    Ok(net)
-}
-
-fn open_init_net(path: &Path, limits: &Limits, mapping: Mapping, progress: &Progress) -> Result<EncodedNet> {
-    progress.phase(&format!("reading {}", path.display()));
-    let mut net = limits.open_net(path, mapping)?;
-    net.name_or(NAMELESS);
-    tracing::debug!("{}: net `{}` with {} operators", path.display(), net.outline().name(), net.len());
-    Ok(net)
+    model::read_net(path, limits)
 }
 
 /// Refuses nets with operator types that are not there, all at once.
@@ -199,29 +196,4 @@ fn check_operator_types(args: &RunArgs, init: Option<&NetDef>, net: &NetDef) -> 
         }
     }
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
-}
-
-fn read_feeds(args: &[FeedArg], limits: &Limits, progress: &Progress) -> Result<NamedTensors> {
-    let mut feeds = NamedTensors::new();
-    let mut origins: HashMap<String, PathBuf> = HashMap::new();
-    for arg in args {
-        let (path, tensors) = match arg.source() {
-            FeedSource::File(path) => {
-                progress.phase(&format!("reading {}", path.display()));
-                (path, limits.read_tensors(path)?)
-            }
-            FeedSource::Named(name, path) => {
-                progress.phase(&format!("reading {}", path.display()));
-                (path, vec![(name.to_owned(), limits.read_tensor(path)?)])
-            }
-        };
-        for (name, tensor) in tensors {
-            tracing::debug!("{}: `{name}` {}", path.display(), caffe2::operator::TensorInfo::from(&tensor));
-            if let Some(first) = origins.insert(name.clone(), path.to_owned()) {
-                bail!("`{name}` is fed twice: from {} and from {}", first.display(), path.display());
-            }
-            feeds.push((name, tensor));
-        }
-    }
-    Ok(feeds)
 }

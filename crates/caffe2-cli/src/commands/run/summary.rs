@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use caffe2::{Blob, DataType, Element, Tensor, TensorError, f16};
+use serde_json::{Value, json};
 
 use crate::units::{ByteSize, grouped, short};
 
@@ -36,6 +37,64 @@ pub(super) fn write(out: &mut impl Write, name: &str, blob: &Blob) -> io::Result
     }
     let lines = describe(tensor, data_type).map_err(io::Error::other)?;
     lines.iter().try_for_each(|(what, text)| writeln!(out, "  {what:<8} {text}"))
+}
+
+/// The same as JSON: name, type, shape, and of numbers the range, the mean, and the largest or the first values.
+pub(super) fn json(name: &str, blob: &Blob) -> Result<Value, TensorError> {
+    let Some(tensor) = blob.as_tensor() else {
+        return Ok(json!({ "name": name, "holds": blob.type_name() }));
+    };
+    let mut value = json!({ "name": name, "shape": tensor.dims(), "bytes": tensor.byte_len() });
+    let Some(data_type) = tensor.data_type() else { return Ok(value) };
+    value["type"] = data_type.name().into();
+    value["elements"] = tensor.numel().into();
+    if let Ok(strings) = tensor.as_strings() {
+        let first: Vec<_> = strings.iter().take(FIRST).map(|s| String::from_utf8_lossy(s)).collect();
+        value["first"] = json!(first);
+        return Ok(value);
+    }
+    let values = numbers(tensor, data_type)?;
+    let finite = || values.iter().copied().filter(|v| v.is_finite());
+    let count = finite().count();
+    if count > 0 {
+        value["min"] = json!(finite().fold(f64::INFINITY, f64::min));
+        value["max"] = json!(finite().fold(f64::NEG_INFINITY, f64::max));
+        value["mean"] = json!(finite().sum::<f64>() / count as f64);
+    }
+    value["not_finite"] = json!(values.len() - count);
+    value["first"] = json!(values[..values.len().min(FIRST)]);
+    if are_scores(tensor) && count == values.len() {
+        let largest = order(&values).into_iter().take(TOP);
+        value["largest"] = largest.map(|index| json!({ "index": index, "value": values[index] })).collect();
+    }
+    Ok(value)
+}
+
+/// The elements as numbers; truth values as 0 and 1.
+fn numbers(tensor: &Tensor, data_type: DataType) -> Result<Vec<f64>, TensorError> {
+    fn wide<T: Element>(tensor: &Tensor, wide: fn(T) -> f64) -> Result<Vec<f64>, TensorError> {
+        Ok(tensor.as_slice::<T>()?.iter().map(|v| wide(*v)).collect())
+    }
+    match data_type {
+        DataType::Float => wide(tensor, |v: f32| v.into()),
+        DataType::Double => wide(tensor, |v: f64| v),
+        DataType::Float16 => wide(tensor, |v: f16| v.into()),
+        DataType::Int8 => wide(tensor, |v: i8| v.into()),
+        DataType::Int16 => wide(tensor, |v: i16| v.into()),
+        DataType::Int32 => wide(tensor, |v: i32| v.into()),
+        DataType::Int64 => wide(tensor, |v: i64| v as f64),
+        DataType::UInt8 => wide(tensor, |v: u8| v.into()),
+        DataType::UInt16 => wide(tensor, |v: u16| v.into()),
+        DataType::Bool => wide(tensor, |v: bool| f64::from(u8::from(v))),
+        DataType::String => Ok(Vec::new()),
+    }
+}
+
+/// The positions of values, the largest first.
+fn order(values: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+    order
 }
 
 type Lines = Vec<(&'static str, String)>;
@@ -82,10 +141,11 @@ fn floats<T: Element>(tensor: &Tensor, wide: fn(T) -> f64) -> Result<Lines, Tens
         }
     }
     if are_scores(tensor) && nans == 0 {
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|&a, &b| wide(values[b]).total_cmp(&wide(values[a])).then(a.cmp(&b)));
-        let top: Vec<_> =
-            order.iter().take(TOP).map(|&i| format!("#{i} {}", short(wide(values[i])))).collect();
+        let top: Vec<_> = order(&all().collect::<Vec<_>>())
+            .iter()
+            .take(TOP)
+            .map(|&i| format!("#{i} {}", short(wide(values[i]))))
+            .collect();
         lines.push(("largest", top.join(", ")));
     } else {
         lines.push(listed(values, |v| short(wide(*v))));
