@@ -105,7 +105,7 @@ struct Segment {
 }
 
 impl PaddedPatches<'_> {
-    fn segments(&self, columns: Range<usize>) -> SmallVec<[Segment; 16]> {
+    fn segments(&self, columns: Range<usize>) -> SmallVec<[Segment; 64]> {
         let mut segments = SmallVec::new();
         let mut position = columns.start;
         while position < columns.end {
