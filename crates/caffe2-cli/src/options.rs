@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use caffe2::files::{Limits, Mapping};
 use caffe2::operator::Folder;
-use caffe2::{PredictorOptions, WireLimits, Workspace};
+use caffe2::predictor::{Fuse, Pass as _};
+use caffe2::{NetDef, PredictorOptions, WireLimits, Workspace};
 
 use crate::progress::Progress;
 use crate::units::ByteSize;
@@ -154,6 +155,32 @@ impl ModelOptions {
             options = options.without_pass("keep_codes");
         }
         Ok(options)
+    }
+}
+
+/// Whether operators are merged before a net runs.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct FuseArg {
+    /// Run operators as the net has them
+    ///
+    /// By default convolutions take in the batch normalisation, sum and activation behind them. Results may differ in
+    /// rounding; blobs that are asked for are computed.
+    #[arg(long)]
+    pub(crate) no_fuse: bool,
+}
+
+impl FuseArg {
+    /// Merges operators of a net whose parameters are in the workspace, but for those that make the blobs in `keep`.
+    pub(crate) fn fuse(self, workspace: &mut Workspace, net: &mut NetDef, keep: &[String]) -> Result<()> {
+        if !self.no_fuse {
+            Fuse { keep: keep.to_vec() }.after_init(workspace, net)?;
+        }
+        Ok(())
+    }
+
+    /// A predictor that heeds it.
+    pub(crate) fn predictor(self, options: PredictorOptions) -> PredictorOptions {
+        if self.no_fuse { options.without_pass("fuse") } else { options }
     }
 }
 

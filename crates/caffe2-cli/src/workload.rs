@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::feeds::{FeedArg, read_feeds};
 use crate::model;
-use crate::options::ModelOptions;
+use crate::options::{FuseArg, ModelOptions};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 
@@ -85,9 +85,20 @@ impl Workload {
         let mut workload = Workload { workspace, net, inputs: Vec::new(), ops: Vec::new(), bar, deadline };
         workload.feed(feeds, args)?;
         workload.make_up_rest(&before, args, &registry)?;
-        let mut known = workload.known();
-        workload.ops = infer_net(&registry, &workload.net, &mut known)?;
+        workload.infer()?;
         Ok(workload)
+    }
+
+    /// Merges operators, as is done where a net is only to give its outputs.
+    pub(crate) fn fuse(&mut self, fuse: FuseArg) -> Result<()> {
+        fuse.fuse(&mut self.workspace, &mut self.net, &[])?;
+        self.infer()
+    }
+
+    fn infer(&mut self) -> Result<()> {
+        let mut known = self.known();
+        self.ops = infer_net(&OpRegistry::linked()?, &self.net, &mut known)?;
+        Ok(())
     }
 
     /// Feeds what is given.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::options::FuseArg;
 use crate::progress::Progress;
 use crate::recorder::{median, medians, percentile};
 use crate::stdout;
@@ -26,6 +27,9 @@ pub(crate) struct BenchArgs {
 
     #[command(flatten)]
     workload: WorkloadArgs,
+
+    #[command(flatten)]
+    fuse: FuseArg,
 
     /// Runs before the first that counts
     #[arg(long, value_name = "W", default_value_t = 3)]
@@ -69,6 +73,7 @@ struct Measured {
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let progress = Progress::start();
     let mut workload = Workload::load(&args.model, &args.workload, &progress)?;
+    workload.fuse(args.fuse)?;
     workload.create()?;
     progress.phase("warming up");
     (0..args.warmup).try_for_each(|_| workload.run())?;

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::feeds::{FeedArg, read_feeds};
 use crate::model;
 use crate::names::nearest;
-use crate::options::ModelOptions;
+use crate::options::{FuseArg, ModelOptions};
 use crate::progress::Progress;
 use crate::stdout;
 use crate::style::{BOLD, paint};
@@ -98,6 +98,9 @@ pub(crate) struct PredictArgs {
     json: bool,
 
     #[command(flatten)]
+    fuse: FuseArg,
+
+    #[command(flatten)]
     options: ModelOptions,
 }
 
@@ -175,7 +178,11 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
         model::open(&args.net, args.init.as_deref(), &limits, args.options.mapping(), &progress)?;
     let feeds = read_feeds(&args.feeds, &limits, &progress)?;
     let given = source.before(&net);
-    let predictor = source.predictor(args.options.predictor(&progress)?, net, &progress)?;
+    let mut options = args.fuse.predictor(args.options.predictor(&progress)?);
+    if let Some(name) = &args.scores {
+        options = options.keep_blob(name);
+    }
+    let predictor = source.predictor(options, net, &progress)?;
 
     progress.phase("looking at the net");
     let mut before = Before::workspace(predictor.workspace());

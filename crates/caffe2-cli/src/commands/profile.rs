@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::run::check_folder;
 use crate::allocations::Allocations;
+use crate::options::FuseArg;
 use crate::progress::Progress;
 use crate::recorder::{OpRun, median, medians};
 use crate::stdout;
@@ -35,6 +36,9 @@ pub(crate) struct ProfileArgs {
 
     #[command(flatten)]
     workload: WorkloadArgs,
+
+    #[command(flatten)]
+    fuse: FuseArg,
 
     /// Runs before the first that counts
     #[arg(long, value_name = "W", default_value_t = 3)]
@@ -85,6 +89,7 @@ pub(crate) fn run(args: &ProfileArgs) -> Result<()> {
     }
     let progress = Progress::start();
     let mut workload = Workload::load(&args.model, &args.workload, &progress)?;
+    workload.fuse(args.fuse)?;
     workload.create()?;
     progress.phase("warming up");
     (0..args.warmup).try_for_each(|_| workload.run())?;

@@ -151,6 +151,8 @@ where
     /// # Safety
     ///
     /// As for [`DotBlock::groups`].
+    // Constant indices keep sums in registers.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     unsafe fn tile<V: Vector, const PARTS: usize, const ROWS: usize, const OTHERS: usize>(
         &self,

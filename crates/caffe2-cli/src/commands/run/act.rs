@@ -12,7 +12,7 @@ use crate::stdout;
 
 /// Runs the nets, and shows or writes what was asked for.
 pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
-    let Plan { mut net, source, feeds, fetch, output, options, folder, json } = plan;
+    let Plan { mut net, source, feeds, fetch, output, fuse, options, folder, json } = plan;
     let mut workspace = options.workspace(folder, &progress);
     workspace.set_memory_limit(remaining(options.limits.memory_limit.0, &feeds)?);
     workspace.set_time_limit(options.time_limit);
@@ -22,6 +22,7 @@ pub(super) fn act(plan: Plan, progress: Progress) -> Result<()> {
     for (name, tensor) in feeds {
         workspace.feed(&name, tensor);
     }
+    fuse.fuse(&mut workspace, &mut net, &fetch)?;
     progress.net("running the net", &net);
     run(&mut workspace, &net)?;
     match output {

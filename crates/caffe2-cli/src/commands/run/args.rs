@@ -7,7 +7,7 @@ use caffe2::files::TensorFormat;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
 use crate::feeds::FeedArg;
-use crate::options::ModelOptions;
+use crate::options::{FuseArg, ModelOptions};
 
 /// Run a net on tensors from files
 ///
@@ -52,6 +52,9 @@ pub(crate) struct RunArgs {
     pub(super) json: bool,
 
     #[command(flatten)]
+    pub(super) fuse: FuseArg,
+
+    #[command(flatten)]
     pub(super) options: ModelOptions,
 }
 
@@ -65,6 +68,7 @@ impl RunArgs {
             fetch: Vec::new(),
             output: None,
             json: false,
+            fuse: FuseArg::default(),
             options: ModelOptions::default(),
         }
     }

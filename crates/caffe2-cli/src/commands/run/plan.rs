@@ -12,7 +12,7 @@ use super::args::RunArgs;
 use crate::feeds::read_feeds;
 use crate::model::{self, Source};
 use crate::names::nearest;
-use crate::options::ModelOptions;
+use crate::options::{FuseArg, ModelOptions};
 use crate::progress::Progress;
 
 /// Everything that a run needs, read and checked.
@@ -23,6 +23,7 @@ pub(in crate::commands) struct Plan {
     pub(in crate::commands) feeds: NamedTensors,
     pub(in crate::commands) fetch: Vec<String>,
     pub(super) output: Option<PathBuf>,
+    pub(super) fuse: FuseArg,
     pub(super) options: ModelOptions,
     pub(super) folder: Option<Folder>,
     pub(super) json: bool,
@@ -46,6 +47,7 @@ impl Plan {
             feeds,
             fetch: args.fetch.clone(),
             output: args.output.clone(),
+            fuse: args.fuse,
             options,
             folder,
             json: args.json,
