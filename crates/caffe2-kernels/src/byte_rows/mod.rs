@@ -30,7 +30,7 @@ pub(crate) use operand::{LeftBytes, RightBytes};
 
 use crate::dequant::CodeMap;
 use crate::error::{check_len, check_same, product};
-use crate::gemm::{Batch, Bias, MatMut, MatRef, Product, Tail, run};
+use crate::gemm::{Batch, Bias, MatMut, MatRef, Product, Tail, run, swapped};
 use crate::{Isa, KernelError, Threads};
 
 /// A matrix with a byte for each element and a rule for each row.
@@ -189,7 +189,10 @@ fn matmul_on<B: ByteRows, const TRANSPOSED: bool>(
         true => sums::sums(isa, threads, a, weights, bias, &c),
         false => false,
     };
-    if !done {
+    if !done && TRANSPOSED && swapped::suits(a.rows(), n, k) {
+        let left = || LeftBytes { weights, first: 0, rows: n };
+        swapped::run_swapped(isa, threads, a, left, bias, &c);
+    } else if !done {
         let batch = Batch { count: 1, rows: a.rows(), columns: n, depth: k, row_stride: c.row_stride() };
         let product = |_| {
             let right = RightBytes::<B, TRANSPOSED> { weights, first: 0 };

@@ -12,6 +12,7 @@ mod matrix;
 mod micro;
 mod pack;
 mod shared;
+pub(crate) mod swapped;
 mod tail;
 
 pub(crate) use block::{Batch, Product, run};
@@ -120,8 +121,8 @@ struct Factors<'a> {
 
 /// Rows up to which a product is computed by the loops for few rows.
 const FEW: usize = 8;
-/// Rows, or columns, up to which a product of contiguous rows with contiguous columns is made of dot
-/// products, provided that each has [`LONG`] summands. With more it pays to pack.
+/// Columns up to which a product of contiguous rows with contiguous columns is made of dot products, provided that each
+/// has [`LONG`] summands. With more it pays to pack.
 const FEW_DOTS: usize = 32;
 const LONG: usize = 256;
 
@@ -140,8 +141,12 @@ fn gemm_on(
     let (rows, columns, depth) = (c.rows(), c.cols(), a.cols());
     let both_contiguous = a.col_stride == 1 && b.row_stride == 1;
     let few_dots = if depth >= LONG { FEW_DOTS } else { FEW };
-    if depth > 0 && both_contiguous && rows.min(columns) <= few_dots {
+    let plain = factors.alpha == 1.0 && factors.beta == 0.0;
+    if depth > 0 && both_contiguous && (rows <= FEW || columns <= few_dots) {
         few::dot_products(isa, threads, factors, a, b, c);
+    } else if plain && both_contiguous && swapped::suits(rows, columns, depth) {
+        let left = || swapped::Rows(b.transposed());
+        swapped::run_swapped(isa, threads, a, left, factors.bias, &c.into_shared());
     } else if depth > 0 && rows <= FEW && b.col_stride == 1 {
         few::sums_of_rows(isa, threads, factors, a, b, c);
     } else {
