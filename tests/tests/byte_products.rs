@@ -212,6 +212,28 @@ fn rows_with_a_scale_each_are_multiplied_from_their_bytes() {
     }
 }
 
+#[test]
+fn filters_stored_as_rows_are_multiplied_from_their_bytes() {
+    let run = |keep: bool| {
+        let mut workspace = Workspace::new();
+        workspace.feed("f", floats(&[12, 5 * 9]));
+        workspace.feed("x", floats(&[2, 5, 7, 6]));
+        let quantize = OperatorDef::new("FloatToFused8BitRowwiseQuantized").input("f").output("q");
+        let restore = OperatorDef::new("Fused8BitRowwiseQuantizedToFloat").input("q").output("w");
+        let shape =
+            OperatorDef::new("Reshape").input("w").outputs(["w", "old"]).arg("shape", [12i64, 5, 3, 3]);
+        let mut init = NetDef::new("init").external_input("f").ops([quantize, restore, shape]);
+        let conv = OperatorDef::new("Conv").inputs(["x", "w"]).output("y").arg("kernel", 3);
+        let mut net = NetDef::new("net").op(conv);
+        assert!(!keep || keep_codes(&mut init, &mut net) == 1);
+        workspace.run_net_once(&init).unwrap();
+        workspace.run_net_once(&net).unwrap();
+        assert_eq!(workspace.tensor("w").unwrap().is_expanded(), !keep);
+        workspace.fetch("y").unwrap()
+    };
+    same_bits(&run(true), &run(false)).unwrap();
+}
+
 /// Rows that are no rows of the matrix are read as floats.
 #[test]
 fn rows_of_another_length_are_expanded() {

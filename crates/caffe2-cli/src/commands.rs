@@ -9,6 +9,7 @@ mod dequantize;
 mod draw;
 mod inspect;
 mod ops;
+mod optimize;
 mod predict;
 mod profile;
 mod quantize;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Convert(convert::ConvertArgs),
     Quantize(quantize::QuantizeArgs),
     Dequantize(dequantize::DequantizeArgs),
+    Optimize(optimize::OptimizeArgs),
     Ops(ops::OpsArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -49,6 +51,7 @@ impl Command {
             Command::Convert(args) => convert::run(&args),
             Command::Quantize(args) => quantize::run(&args),
             Command::Dequantize(args) => dequantize::run(&args),
+            Command::Optimize(args) => optimize::run(&args),
             Command::Ops(args) => ops::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

@@ -54,7 +54,7 @@ pub struct KeepCodes {
 enum Use {
     /// Convolutions in groups only. Should each channel be a group, they are better off with floats.
     Grouped,
-    /// Convolutions. Their filters are no rows.
+    /// Convolutions.
     Convolution,
     /// Products of matrices.
     Matrix,
@@ -138,7 +138,8 @@ fn suits(wanted: Option<Use>, op: &OperatorDef) -> bool {
     let worth_it = match (op.r#type(), wanted) {
         (UNIFORM, Some(Use::Matrix | Use::Convolution)) => true,
         (UNIFORM, Some(Use::Grouped)) => !has_one_channel(op),
-        (kind, wanted) => wanted == Some(Use::Matrix) && ROWWISE.contains(&kind),
+        (kind, Some(Use::Matrix | Use::Convolution)) => ROWWISE.contains(&kind),
+        _ => false,
     };
     worth_it && op.argument(ARGUMENT).is_none()
 }

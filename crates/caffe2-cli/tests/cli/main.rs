@@ -12,6 +12,7 @@ mod hostile;
 mod inspect;
 mod measure;
 mod ops;
+mod optimize;
 mod predict;
 mod quantize;
 mod runs;

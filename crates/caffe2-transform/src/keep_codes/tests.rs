@@ -120,11 +120,15 @@ fn operators_without_blobs_are_passed_over() {
 }
 
 #[test]
-fn rows_with_a_scale_each_are_kept_for_products_of_matrices() {
+fn rows_with_a_scale_each_are_kept_for_products_and_convolutions() {
     for kind in ROWWISE {
         let weight = || op(kind, &["rows"], "w");
         assert_eq!(marked([weight()], [op("FC", &["x", "w", "b"], "y")]), ["w"], "{kind}");
-        assert!(marked([weight()], [op("Conv", &["x", "w", "b"], "y")]).is_empty(), "{kind}");
+        assert_eq!(marked([weight()], [op("Conv", &["x", "w", "b"], "y")]), ["w"], "{kind}");
+        let shaped = op("Reshape", &["w"], "v").output("old");
+        assert_eq!(marked([weight(), shaped], [op("Conv", &["x", "v", "b"], "y")]), ["w"], "{kind}");
+        let grouped = op("Conv", &["x", "w", "b"], "y").arg("group", 2);
+        assert!(marked([weight()], [grouped]).is_empty(), "{kind}");
     }
     let four = op("Fused4BitRowwiseQuantizedToFloat", &["rows"], "w");
     assert!(marked([four], [op("FC", &["x", "w", "b"], "y")]).is_empty());
