@@ -1,7 +1,7 @@
 //! Databases as Caffe2 keeps them: files of records, each a key and a value.
 //!
 //! Caffe2 knows several kinds of databases; the one that every build has, and that models are shipped in, is
-//! [`minidb`](crate::minidb). What the values mean is the business of who writes them: `Save` writes one `BlobProto` for each blob.
+//! [`minidb`]. What the values mean is the business of who writes them: `Save` writes one `BlobProto` for each blob.
 //!
 //! ```
 //! use std::io::Cursor;
