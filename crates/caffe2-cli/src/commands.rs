@@ -1,6 +1,8 @@
 //! The subcommands: one module each, with its arguments and how it runs.
 
+mod bench;
 mod check;
+mod compare;
 mod completions;
 mod convert;
 mod dequantize;
@@ -8,6 +10,7 @@ mod draw;
 mod inspect;
 mod ops;
 mod predict;
+mod profile;
 mod quantize;
 mod run;
 
@@ -18,6 +21,9 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Run(run::RunArgs),
     Predict(predict::PredictArgs),
+    Bench(bench::BenchArgs),
+    Profile(profile::ProfileArgs),
+    Compare(compare::CompareArgs),
     Inspect(inspect::InspectArgs),
     Check(check::CheckArgs),
     Draw(draw::DrawArgs),
@@ -34,6 +40,9 @@ impl Command {
         match self {
             Command::Run(args) => run::run(&args),
             Command::Predict(args) => predict::run(&args),
+            Command::Bench(args) => bench::run(&args),
+            Command::Profile(args) => profile::run(&args),
+            Command::Compare(args) => compare::run(&args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Draw(args) => draw::run(&args),

@@ -3,6 +3,7 @@
 //! Exit status: 0 on success, 1 on failure, 2 when the command line makes no sense.
 #![forbid(unsafe_code)]
 
+mod allocations;
 mod commands;
 mod feeds;
 mod logging;
@@ -10,10 +11,13 @@ mod model;
 mod names;
 mod options;
 mod progress;
+mod recorder;
 mod stdout;
 mod style;
 mod table;
+mod timing;
 mod units;
+mod workload;
 
 use std::{
     io::{self, Write as _},

@@ -1,6 +1,6 @@
 //! Numbers for people: sizes, counts, values.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// A number of bytes, written such as `500M`, `2GiB` or `1.5kB`.
 ///
@@ -76,6 +76,18 @@ pub(crate) fn grouped(number: usize) -> String {
     text
 }
 
+/// A number of things.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A time in milliseconds, to four digits and no finer than to a nanosecond.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    let digits = [1e3, 1e2, 1e1, 1.0, 1e-1, 1e-2].iter().position(|least| ms >= *least).unwrap_or(6);
+    format!("{ms:.digits$}")
+}
+
 /// A number with six significant digits at most.
 pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
@@ -98,6 +110,24 @@ fn without_zeros(digits: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_four_digits() {
+        for (nanos, text) in [
+            (1_234_567_890, "1235"),
+            (123_456_789, "123.5"),
+            (12_345_678, "12.35"),
+            (1_234_567, "1.235"),
+            (123_456, "0.1235"),
+            (12_345, "0.01235"),
+            (1_234, "0.001234"),
+            (12, "0.000012"),
+            (0, "0.000000"),
+        ] {
+            assert_eq!(milliseconds(Duration::from_nanos(nanos)), text);
+        }
+        assert_eq!([counted(1, "run"), counted(1200, "run")], ["1 run", "1,200 runs"]);
+    }
 
     #[test]
     fn sizes_are_read_and_written() {

@@ -25,7 +25,9 @@ pub(crate) struct Band<'a> {
     phase_rows: usize,
     /// Floats per row of a phase, and of the output as the pieces have it.
     pitch: usize,
-    /// For each phase of columns what of a row belongs to it.
+    /// Phases of rows that windows see: fewer than the stride where windows are apart.
+    row_phases: usize,
+    /// For each phase of columns that windows see what of a row belongs to it.
     spans: SmallVec<[Span; 4]>,
 }
 
@@ -55,6 +57,11 @@ fn phase_len(axis: &Axis, outputs: usize) -> usize {
     outputs + (axis.kernel() - 1) * axis.dilation() / axis.stride()
 }
 
+/// How many phases the elements of windows belong to.
+fn phases(axis: &Axis) -> usize {
+    axis.stride().min((axis.kernel() - 1) * axis.dilation() + 1)
+}
+
 /// Floats that a band for a single row of the output may take, and the largest step between its windows. What
 /// exceeds them (gigantic kernels in gigantic padding, far apart windows) is no work for bands: their memory
 /// is proportional to the padded image and not to the image.
@@ -74,8 +81,9 @@ impl<'a> Band<'a> {
     /// windows must be [work for a band](is_banded).
     pub(crate) fn new(rows: &'a Axis, columns: &'a Axis, limit: usize) -> Band<'a> {
         let pitch = phase_len(columns, columns.output());
-        let spans = (0..columns.stride()).map(|phase| Span::new(columns, phase, pitch)).collect();
-        let mut band = Band { rows, columns, outputs: 0, phase_rows: 0, pitch, spans };
+        let spans = (0..phases(columns)).map(|phase| Span::new(columns, phase, pitch)).collect();
+        let mut band =
+            Band { rows, columns, outputs: 0, phase_rows: 0, pitch, row_phases: phases(rows), spans };
         band.resize(rows.output());
         while band.outputs > 1 && band.len() > limit {
             band.resize(band.outputs.div_ceil(2));
@@ -88,9 +96,19 @@ impl<'a> Band<'a> {
         self.phase_rows = phase_len(self.rows, outputs);
     }
 
-    /// Floats of memory that a band takes.
+    /// Floats of memory that a band takes: its elements, and some to spare.
     pub(crate) fn len(&self) -> usize {
-        self.rows.stride() * self.columns.stride() * self.phase_rows * self.pitch + CHUNK
+        self.elements() + CHUNK
+    }
+
+    /// Floats that [`fill`](Band::fill) writes.
+    pub(crate) fn elements(&self) -> usize {
+        self.row_phases * self.column_phases() * self.phase_rows * self.pitch
+    }
+
+    /// Phases of columns.
+    pub(crate) fn column_phases(&self) -> usize {
+        self.spans.len()
     }
 
     /// Rows of the output that one band serves.
@@ -117,7 +135,7 @@ impl<'a> Band<'a> {
     #[inline(always)]
     pub(crate) fn piece(&self, row: usize, column: usize) -> usize {
         let (row, column) = (row * self.rows.dilation(), column * self.columns.dilation());
-        let phase = row % self.rows.stride() * self.columns.stride() + column % self.columns.stride();
+        let phase = row % self.rows.stride() * self.column_phases() + column % self.columns.stride();
         (phase * self.phase_rows + row / self.rows.stride()) * self.pitch + column / self.columns.stride()
     }
 
@@ -142,7 +160,7 @@ impl<'a> Band<'a> {
     pub(crate) fn fill(&self, plane: &[f32], first: usize, padding: f32, to: &mut [f32]) {
         let (width, stride) = (self.columns.input(), self.columns.stride());
         let mut at = 0;
-        for row_phase in 0..self.rows.stride() {
+        for row_phase in 0..self.row_phases {
             for span in &self.spans {
                 for row in 0..self.phase_rows {
                     let row = ((first + row) * self.rows.stride() + row_phase) as isize - self.rows.head();
@@ -151,9 +169,10 @@ impl<'a> Band<'a> {
                     let to = &mut to[at..];
                     if let Some(row) = row {
                         let from = &plane[row * width + span.first..];
-                        to[..span.start].fill(padding);
+                        let end = span.start + span.count;
+                        fill_over(padding, to, span.start);
                         copy_over(stride, from, &mut to[span.start..], span.count);
-                        to[span.start + span.count..self.pitch].fill(padding);
+                        fill_over(padding, &mut to[end..], self.pitch - end);
                     } else {
                         to[..self.pitch].fill(padding);
                     }
@@ -161,6 +180,16 @@ impl<'a> Band<'a> {
                 }
             }
         }
+    }
+}
+
+/// Writes `value` to `count` elements; with few of them up to 7 elements after the last may be overwritten too.
+#[inline(always)]
+fn fill_over(value: f32, to: &mut [f32], count: usize) {
+    match to.first_chunk_mut::<8>() {
+        _ if count == 0 => {}
+        Some(chunk) if count <= chunk.len() => *chunk = [value; 8],
+        _ => to[..count].fill(value),
     }
 }
 

@@ -56,7 +56,7 @@
 //!
 //! # `unsafe`
 //!
-//! Confined to calls of code compiled for a detected instruction set ([`isa`], [`half`]), vectors (`simd`), stores that
+//! Confined to calls of code compiled for a detected instruction set ([`isa`], [`half`]), vectors (`simd`, `windows`, `Relu`), stores that
 //! bypass the caches (`dequant::stream`), hints to fetch memory ahead ([`lookup`]), and pieces of matrix rows shared among
 //! threads (`gemm`, `byte_rows`).
 #![deny(unsafe_code)]
@@ -86,6 +86,7 @@ pub mod softmax;
 mod threads;
 pub mod transpose;
 pub mod vecmath;
+mod windows;
 
 pub use error::KernelError;
 pub use isa::Isa;

@@ -35,6 +35,12 @@ pub(crate) trait Vector: Copy {
 
     unsafe fn add(self, other: Self) -> Self;
 
+    /// Negative lanes become 0; NaN and -0 stay.
+    unsafe fn positive_part(self) -> Self;
+
+    /// The larger of the two; `self` where they are equal, NaN where one is.
+    unsafe fn larger(self, other: Self) -> Self;
+
     /// `self * b + c`, rounded once where there is an instruction for it.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
 }
@@ -113,6 +119,16 @@ impl Vector for [f32; 4] {
     }
 
     #[inline(always)]
+    unsafe fn positive_part(self) -> Self {
+        self.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+
+    #[inline(always)]
+    unsafe fn larger(self, other: Self) -> Self {
+        std::array::from_fn(|i| if (other[i] > self[i]) | other[i].is_nan() { other[i] } else { self[i] })
+    }
+
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         std::array::from_fn(|i| self[i] * b[i] + c[i])
     }
@@ -139,7 +155,8 @@ mod x86 {
     /// The methods of a [`Vector`], each an instruction or two.
     macro_rules! vector {
         ($vector:ty, $lanes:literal, $kept:literal, $splat:ident, $load:ident, $from:ident => $load_bytes:expr,
-         $store:ident, $add:ident, $mul_add:ident) => {
+         $store:ident, $add:ident, $max:ident, $mul_add:ident,
+         ($larger:ident, $other:ident) => $with_nan:expr) => {
             impl Vector for $vector {
                 const LANES: usize = $lanes;
                 const KEPT: usize = $kept;
@@ -175,6 +192,23 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                unsafe fn positive_part(self) -> Self {
+                    // The second operand is the result where neither is larger.
+                    // SAFETY: as for `splat`.
+                    unsafe { $max($splat(0.0), self) }
+                }
+
+                #[inline(always)]
+                unsafe fn larger(self, $other: Self) -> Self {
+                    // SAFETY: as for `splat`.
+                    unsafe {
+                        // `self` where the two are equal or one is NaN.
+                        let $larger = $max($other, self);
+                        $with_nan
+                    }
+                }
+
+                #[inline(always)]
                 unsafe fn mul_add(self, b: Self, c: Self) -> Self {
                     // SAFETY: as for `splat`.
                     unsafe { $mul_add(self, b, c) }
@@ -192,7 +226,9 @@ mod x86 {
         from => _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()))),
         _mm256_storeu_ps,
         _mm256_add_ps,
-        _mm256_fmadd_ps
+        _mm256_max_ps,
+        _mm256_fmadd_ps,
+        (larger, other) => _mm256_blendv_ps(larger, other, _mm256_cmp_ps::<_CMP_UNORD_Q>(other, other))
     );
     vector!(
         __m512,
@@ -203,7 +239,11 @@ mod x86 {
         from => _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))),
         _mm512_storeu_ps,
         _mm512_add_ps,
-        _mm512_fmadd_ps
+        _mm512_max_ps,
+        _mm512_fmadd_ps,
+        (larger, other) => {
+            _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(other, other), larger, other)
+        }
     );
 }
 
@@ -245,6 +285,49 @@ mod tests {
                 let wanted = if within { x[i] * f32::from(bytes[i]) + 1.0 } else { -7.0 };
                 assert_eq!(out[i], wanted, "{isa:?} {i}");
             }
+        }
+    }
+
+    /// The larger of `a` and `b`, and what is not negative of their sum, for one vector.
+    struct Choice<'a> {
+        a: &'a [f32; 16],
+        b: &'a [f32; 16],
+        larger: &'a mut [f32; 16],
+        positive: &'a mut [f32; 16],
+    }
+
+    impl Kernel for Choice<'_> {
+        type Output = usize;
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) -> usize {
+            // SAFETY: vectors have at most 16 lanes.
+            unsafe {
+                let (a, b) = (V::load(self.a.as_ptr()), V::load(self.b.as_ptr()));
+                a.larger(b).store(self.larger.as_mut_ptr());
+                a.add(b).positive_part().store(self.positive.as_mut_ptr());
+            }
+            V::LANES
+        }
+    }
+
+    #[test]
+    fn choices_keep_nan_and_zeros() {
+        let nan = f32::NAN;
+        let mut a =
+            [1.0, -0.0, 0.0, nan, 2.0, nan, -0.0, f32::NEG_INFINITY, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+        let mut b = [2.0, 0.0, -0.0, 1.0, nan, nan, 0.0, -5.0, 0.5, 1.0, nan, 9.0, 0.0, 0.0, 0.0, 0.0];
+        for rotation in 0..16 {
+            for isa in Isa::available() {
+                let (mut larger, mut positive) = ([0.0; 16], [0.0; 16]);
+                let choice = Choice { a: &a, b: &b, larger: &mut larger, positive: &mut positive };
+                for i in 0..dispatch(isa, choice) {
+                    let want = if b[i] > a[i] || b[i].is_nan() { b[i] } else { a[i] };
+                    assert!(larger[i].to_bits() == want.to_bits() || larger[i].is_nan() && want.is_nan());
+                    let want = if a[i] + b[i] < 0.0 { 0.0 } else { a[i] + b[i] };
+                    assert!(positive[i].to_bits() == want.to_bits() || positive[i].is_nan() && want.is_nan());
+                }
+            }
+            if rotation % 2 == 0 { a.rotate_left(1) } else { b.rotate_left(1) }
         }
     }
 }

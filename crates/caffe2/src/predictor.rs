@@ -77,6 +77,9 @@ struct Model {
     outputs: Vec<String>,
     /// Shapes and types of the weights.
     known: BlobInfos,
+    /// Blobs that are to be there after a run, beside the outputs.
+    kept: Vec<String>,
+    shares_memory: bool,
     observers: Vec<Arc<dyn Observer>>,
 }
 

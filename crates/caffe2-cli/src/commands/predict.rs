@@ -191,6 +191,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
     let preparation = preparation(args, &target)?;
 
     let mut session = predictor.session()?;
+    session.keep_blob(&scores);
     for (name, tensor) in feeds {
         session.feed(&name, tensor)?;
     }

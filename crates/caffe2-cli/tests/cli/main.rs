@@ -3,12 +3,14 @@
 
 mod check;
 mod command_line;
+mod compare;
 mod convert;
 mod draw;
 mod failures;
 mod files;
 mod hostile;
 mod inspect;
+mod measure;
 mod ops;
 mod predict;
 mod quantize;

@@ -3,38 +3,25 @@
 use smallvec::SmallVec;
 
 use super::Call;
+use super::banded::rows_and_columns;
 use super::nhwc::input_position;
-use crate::band::{self, Band, fold_pieces};
+use crate::band::Band;
 use crate::gemm::Bias;
-use crate::geometry::Axis;
-use crate::isa::multiply_add;
 use crate::rows::add_products;
 use crate::scratch;
+use crate::simd::Vector;
+use crate::windows::{Step, Windows};
 
 /// Floats of a padded band of the input, about: 32 KiB, two thirds of a usual first-level cache.
 const BAND: usize = 8 * 1024;
 /// Multiplications below which waking a pool costs more than it gains.
 const GRAIN: usize = 256 * 1024;
 
-/// Rows and columns of planes with one or two dimensions.
-fn rows_and_columns(axes: &[Axis]) -> Option<(&Axis, &Axis)> {
-    match axes {
-        [rows, columns] => Some((rows, columns)),
-        [columns] => Some((&Axis::ONE, columns)),
-        _ => None,
-    }
-}
-
-/// Whether [`nchw`] computes windows over these dimensions.
-pub(super) fn is_banded(axes: &[Axis]) -> bool {
-    rows_and_columns(axes).is_some_and(|(rows, columns)| band::is_banded(rows, columns))
-}
-
 /// NCHW: planes are computed band by band from a padded copy.
 ///
 /// # Panics
 ///
-/// If the dimensions are not [banded](is_banded).
+/// If the dimensions are not [banded](super::banded::is_banded).
 pub(super) fn nchw(call: &Call<'_>, output: &mut [f32]) {
     let g = call.geometry;
     let Some((rows, columns)) = rows_and_columns(g.axes()) else {
@@ -52,32 +39,43 @@ pub(super) fn nchw(call: &Call<'_>, output: &mut [f32]) {
         let plane = &call.input[channel * g.input_size()..][..g.input_size()];
         let taps = &call.filter[filter * g.taps()..][..g.taps()];
         let tail = call.tail.of(0..g.filters(), Bias::PerRow);
-        scratch::with(band.len() + band.folded_len(), |memory| {
-            let (memory, folded) = memory.split_at_mut(band.len());
-            call.isa.dispatch_fused(
-                #[inline(always)]
-                |fused| {
-                    let band_len = band.outputs() * columns.output();
-                    for (band_index, out) in out.chunks_mut(band_len).enumerate() {
-                        band.fill(plane, band_index * band.outputs(), 0.0, memory);
-                        fold_pieces(
-                            memory,
-                            &pieces,
-                            #[inline(always)]
-                            |k| taps[k],
-                            0.0,
-                            #[inline(always)]
-                            move |tap, sum, x| multiply_add(fused, tap, x, sum),
-                            band.piece_len(out.len() / columns.output()),
-                            folded,
-                        );
-                        band.unfold(folded, out);
-                        tail.apply(out, filter, 0, index * g.output_size() + band_index * band_len);
-                    }
-                },
-            );
+        scratch::with(band.len(), |memory| {
+            let (pitch, width) = (band.pitch(), columns.output());
+            let band_len = band.outputs() * width;
+            for (band_index, out) in out.chunks_mut(band_len).enumerate() {
+                call.isa.dispatch(
+                    #[inline(always)]
+                    || band.fill(plane, band_index * band.outputs(), 0.0, memory),
+                );
+                let windows = Windows { data: memory, pieces: &pieces, pitch, width };
+                windows.fold(call.isa, 0.0, Products(taps), out);
+                let at = index * g.output_size() + band_index * band_len;
+                call.isa.dispatch(
+                    #[inline(always)]
+                    || tail.apply(out, filter, 0, at),
+                );
+            }
         });
     });
+}
+
+/// Adds the products of the elements of windows with these taps.
+#[derive(Clone, Copy)]
+struct Products<'a>(&'a [f32]);
+
+#[allow(unsafe_code)]
+impl Step for Products<'_> {
+    #[inline(always)]
+    unsafe fn factor<V: Vector>(self, k: usize) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { V::splat(self.0[k]) }
+    }
+
+    #[inline(always)]
+    unsafe fn step<V: Vector>(factor: V, value: V, x: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { factor.mul_add(x, value) }
+    }
 }
 
 /// Output positions that one thread computes at a time.

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Strategy, depthwise};
+use super::{Strategy, banded};
 use crate::geometry::{Axis, Order};
 
 /// The shapes of a convolution. Once one exists, all counts of elements fit and all indices lie within them.
@@ -167,7 +167,7 @@ impl ConvGeometry {
             return Strategy::Pointwise;
         }
         let depthwise = match self.order {
-            Order::Nchw => self.group_channels() == 1 && self.groups > 1 && depthwise::is_banded(&self.axes),
+            Order::Nchw => self.group_channels() == 1 && self.groups > 1 && banded::is_banded(&self.axes),
             Order::Nhwc => self.group_channels() == 1 && self.groups > 1 && self.group_filters() == 1,
         };
         if depthwise { Strategy::Depthwise } else { Strategy::Patches }

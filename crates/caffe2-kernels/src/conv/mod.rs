@@ -10,9 +10,10 @@
 //!
 //! A kernel of one element with stride 1 is a plain matrix product; one filter per channel is done by direct
 //! loops; kernels of 3 by 3 may go by Winograd's algorithm ([`Algorithm`]); the rest unrolls patches of the input piece
-//! by piece, straight into the panels of a matrix product. [`conv_fused`] does more to the output while it is in the
+//! by piece, straight into the panels of a matrix product (from a padded copy of planes where there is memory for one). [`conv_fused`] does more to the output while it is in the
 //! cache.
 
+mod banded;
 mod depthwise;
 mod filter;
 mod geometry;
@@ -263,14 +264,17 @@ fn products<F: LeftFilter + RightFilter>(call: &Call<'_, F>, output: &mut [f32])
 
 /// NCHW: the filters times the channels, or their patches.
 fn nchw_products<F: LeftFilter>(call: &Call<'_, F>, output: &mut [f32]) {
-    let geometry = call.geometry;
-    if geometry.strategy() == Strategy::Pointwise {
-        nchw(call, output, |channels| {
-            let columns = geometry.output_size();
-            MatRef::within(channels, geometry.group_channels(), columns, columns)
-        });
+    let g = call.geometry;
+    let channels_len = g.group_channels() * g.input_size();
+    let channels = |index: usize| &call.input[index * channels_len..][..channels_len];
+    if g.strategy() == Strategy::Pointwise {
+        let (rows, columns) = (g.group_channels(), g.output_size());
+        let right = |index| MatRef::within(channels(index), rows, columns, columns);
+        nchw(call, 0..g.batch(), output, right);
+    } else if banded::suits(g) {
+        banded::products(call, output);
     } else {
-        nchw(call, output, |channels| Patches::new(geometry, channels));
+        nchw(call, 0..g.batch(), output, |index| Patches::new(g, channels(index)));
     }
 }
 
@@ -295,24 +299,26 @@ struct Call<'a, F = &'a [f32]> {
     tail: ConvTail<'a>,
 }
 
-/// NCHW: for each image and group the filter times the group's channels, of which `right` makes a matrix.
-fn nchw<'a, F: LeftFilter, R: RightOperand>(
-    call: &Call<'a, F>,
+/// NCHW: for each group of some images the filter times what `right` makes of the group, counted from the first of these
+/// images.
+fn nchw<F: LeftFilter, R: RightOperand>(
+    call: &Call<'_, F>,
+    images: Range<usize>,
     output: &mut [f32],
-    right: impl Fn(&'a [f32]) -> R + Sync + Send,
+    right: impl Fn(usize) -> R + Sync + Send,
 ) {
     let g = call.geometry;
     let (rows, columns, depth) = (g.group_filters(), g.output_size(), g.depth());
-    let channels_len = g.group_channels() * g.input_size();
-    let batch = Batch { count: g.batch() * g.groups(), rows, columns, depth, row_stride: columns };
+    let batch = Batch { count: images.len() * g.groups(), rows, columns, depth, row_stride: columns };
+    let first = images.start * g.groups();
     let product = |index: usize| {
         let group = index % g.groups();
         let left = call.filter.left(g, group);
-        let right = right(&call.input[index * channels_len..][..channels_len]);
         let tail = call.tail.of(group * rows..(group + 1) * rows, Bias::PerRow);
-        Product { left, right, alpha: 1.0, beta: 0.0, tail, start: index * rows * columns }
+        let start = (first + index) * rows * columns;
+        Product { left, right: right(index), alpha: 1.0, beta: 0.0, tail, start }
     };
-    // SAFETY: product `index` writes `rows * columns` contiguous elements from `index * rows * columns` on.
+    // SAFETY: product `index` writes `rows * columns` contiguous elements from `(first + index) * rows * columns` on.
     #[allow(unsafe_code)]
     unsafe {
         run(call.isa, call.threads, &batch, output, product);

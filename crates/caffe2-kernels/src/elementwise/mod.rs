@@ -11,6 +11,7 @@ pub use broadcast::Broadcast;
 pub use inout::InOut;
 pub use sum::sum;
 pub use unary::{leaky_relu, map, relu, scale, sigmoid};
+pub(crate) use unary::{negative_part, positive_part};
 
 /// Elements per block that one thread computes at a time: 16 Ki floats keep input and output in L2.
 const BLOCK: usize = 16 * 1024;

@@ -1,6 +1,7 @@
 //! Kernels of one operand: Relu, LeakyRelu, Sigmoid, Scale.
 
 use super::InOut;
+use crate::simd::{self, Kernel, Vector};
 use crate::{Isa, Threads, vecmath};
 
 /// Replaces each element by `f` of it.
@@ -53,18 +54,52 @@ pub fn relu(threads: &Threads, io: InOut<'_, f32>) {
 }
 
 fn relu_on(isa: Isa, threads: &Threads, io: InOut<'_, f32>) {
-    map_on(isa, threads, io, positive_part);
+    io.for_each_block(threads, move |block| match block {
+        InOut::Apart(input, output) => {
+            assert_eq!(input.len(), output.len(), "input and output differ in length");
+            simd::dispatch(isa, Relu { input: Some(input), output });
+        }
+        InOut::InPlace(output) => simd::dispatch(isa, Relu { input: None, output }),
+    });
+}
+
+/// Of loops over [`positive_part`] in place compilers keep the stores of zeros only, and then cannot vectorise them.
+struct Relu<'a> {
+    /// As many elements as `output`; none when that is the input too.
+    input: Option<&'a [f32]>,
+    output: &'a mut [f32],
+}
+
+#[allow(unsafe_code)]
+impl Kernel for Relu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let (output, len) = (self.output.as_mut_ptr(), self.output.len());
+        let input = self.input.map_or(output.cast_const(), <[f32]>::as_ptr);
+        // SAFETY: elements below `len` exist in both; where both are the same memory, each is read before it is written.
+        unsafe {
+            let whole = len - len % V::LANES;
+            for i in (0..whole).step_by(V::LANES) {
+                V::load(input.add(i)).positive_part().store(output.add(i));
+            }
+            for i in whole..len {
+                *output.add(i) = positive_part(*input.add(i));
+            }
+        }
+    }
 }
 
 /// `max(x, 0)` that returns `x` itself if it is -0 or NaN.
 #[inline(always)]
-fn positive_part(x: f32) -> f32 {
+pub(crate) fn positive_part(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 
 /// `min(x, 0)` that returns `x` itself if it is -0 or NaN.
 #[inline(always)]
-fn negative_part(x: f32) -> f32 {
+pub(crate) fn negative_part(x: f32) -> f32 {
     if x > 0.0 { 0.0 } else { x }
 }
 

@@ -34,9 +34,27 @@ impl RightOperand for MatRef<'_> {
 /// Packs a matrix whose rows are contiguous.
 #[inline(always)]
 fn pack_rows(data: &[f32], stride: usize, columns: usize, width: usize, panel: &mut [f32]) {
+    // Copies of a fixed size take a few instructions, others a call.
+    match width {
+        _ if columns < width => {}
+        8 => return pack_whole_rows::<8>(data, stride, panel),
+        16 => return pack_whole_rows::<16>(data, stride, panel),
+        32 => return pack_whole_rows::<32>(data, stride, panel),
+        64 => return pack_whole_rows::<64>(data, stride, panel),
+        _ => {}
+    }
     for (p, line) in panel.chunks_exact_mut(width).enumerate() {
         line[..columns].copy_from_slice(&data[p * stride..][..columns]);
         line[columns..].fill(0.0);
+    }
+}
+
+#[inline(always)]
+fn pack_whole_rows<const WIDTH: usize>(data: &[f32], stride: usize, panel: &mut [f32]) {
+    for (p, line) in panel.as_chunks_mut::<WIDTH>().0.iter_mut().enumerate() {
+        if let Some(from) = data[p * stride..].first_chunk() {
+            *line = *from;
+        }
     }
 }
 
@@ -97,6 +115,9 @@ mod tests {
             (by_columns, 3..20, 32),
             (by_columns, 40..50, 16),
             (by_columns, 0..8, 8),
+            (by_rows, 0..8, 8),
+            (by_rows, 9..25, 16),
+            (by_rows, 18..50, 32),
             (strided, 1..4, 8),
         ] {
             let k = 5..38;

@@ -1,6 +1,7 @@
 //! What is done to the sums of a product while they are in the cache.
 
 use super::Bias;
+use crate::elementwise::{negative_part, positive_part};
 
 /// A function that ends a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -21,32 +22,10 @@ pub enum Activation {
     },
 }
 
-impl Activation {
-    /// Replaces each value by the function of it.
-    #[inline(always)]
-    pub(crate) fn apply(self, values: &mut [f32]) {
-        match self {
-            Activation::None => {}
-            Activation::Relu => values.iter_mut().for_each(|y| *y = positive_part(*y)),
-            Activation::LeakyRelu(alpha) => {
-                values.iter_mut().for_each(|y| *y = positive_part(*y) + alpha * negative_part(*y));
-            }
-            Activation::Clip { min, max } => values.iter_mut().for_each(|y| {
-                let low = if *y < min { min } else { *y };
-                *y = if low > max { max } else { low };
-            }),
-        }
-    }
-}
-
 #[inline(always)]
-fn positive_part(x: f32) -> f32 {
-    if x < 0.0 { 0.0 } else { x }
-}
-
-#[inline(always)]
-fn negative_part(x: f32) -> f32 {
-    if x > 0.0 { 0.0 } else { x }
+fn clip(y: f32, min: f32, max: f32) -> f32 {
+    let low = if y < min { min } else { y };
+    if low > max { max } else { low }
 }
 
 /// What becomes of the sums of a product: `y = activation(sum * scale + bias + residual)`. Slices that are too short are
@@ -77,25 +56,60 @@ impl<'a> Tail<'a> {
     /// Finishes a piece of row `r` that begins at column `start`, element `at` of the output.
     #[inline(always)]
     pub(crate) fn apply(&self, piece: &mut [f32], r: usize, start: usize, at: usize) {
-        match (self.scale, self.bias) {
-            (_, Bias::None) => {}
-            (None, Bias::PerRow(bias)) => piece.iter_mut().for_each(|y| *y += bias[r]),
-            (None, Bias::PerColumn(bias)) => {
-                piece.iter_mut().zip(&bias[start..]).for_each(|(y, b)| *y += b);
-            }
-            (Some(scale), Bias::PerRow(bias)) => {
-                let (scale, bias) = (scale[r], bias[r]);
-                piece.iter_mut().for_each(|y| *y = *y * scale + bias);
-            }
-            (Some(scale), Bias::PerColumn(bias)) => {
-                let factors = scale[start..].iter().zip(&bias[start..]);
-                piece.iter_mut().zip(factors).for_each(|(y, (scale, bias))| *y = *y * scale + bias);
-            }
+        let tail = *self;
+        match tail.activation {
+            Activation::None => tail.apply_then(
+                piece,
+                (r, start, at),
+                #[inline(always)]
+                |y| y,
+            ),
+            Activation::Relu => tail.apply_then(piece, (r, start, at), positive_part),
+            Activation::LeakyRelu(alpha) => tail.apply_then(
+                piece,
+                (r, start, at),
+                #[inline(always)]
+                move |y| positive_part(y) + alpha * negative_part(y),
+            ),
+            Activation::Clip { min, max } => tail.apply_then(
+                piece,
+                (r, start, at),
+                #[inline(always)]
+                move |y| clip(y, min, max),
+            ),
         }
-        if let Some(residual) = self.residual {
-            piece.iter_mut().zip(&residual[at..]).for_each(|(y, x)| *y += x);
+    }
+
+    /// [`Tail::apply`] with an activation.
+    #[inline(always)]
+    fn apply_then(
+        self,
+        piece: &mut [f32],
+        (r, start, at): (usize, usize, usize),
+        activation: impl Fn(f32) -> f32,
+    ) {
+        // Multiplying by 1 and adding -0 change no bit.
+        let (scale, bias) = match (self.scale, self.bias) {
+            (_, Bias::None) => (1.0, -0.0),
+            (scale, Bias::PerRow(bias)) => (scale.map_or(1.0, |scale| scale[r]), bias[r]),
+            (scale, Bias::PerColumn(bias)) => {
+                match scale {
+                    None => piece.iter_mut().zip(&bias[start..]).for_each(|(y, b)| *y += b),
+                    Some(scale) => {
+                        let factors = scale[start..].iter().zip(&bias[start..]);
+                        piece.iter_mut().zip(factors).for_each(|(y, (scale, bias))| *y = *y * scale + bias);
+                    }
+                }
+                (1.0, -0.0)
+            }
+        };
+        match self.residual {
+            Some(residual) => {
+                let residual = &residual[at..][..piece.len()];
+                piece.iter_mut().zip(residual).for_each(|(y, x)| *y = activation(*y * scale + bias + x));
+            }
+            None => piece.iter_mut().for_each(|y| *y = activation(*y * scale + bias)),
         }
-        self.activation.apply(piece);
     }
 }
 

@@ -3,14 +3,55 @@
 use smallvec::SmallVec;
 
 use super::{Call, Pooling, larger};
+use crate::Isa;
 use crate::band::{Band, CHUNK, fold_pieces, is_banded};
 use crate::geometry::Axis;
 use crate::reduce::reduce;
 use crate::rows::combine_rows;
 use crate::scratch;
+use crate::simd::Vector;
+use crate::windows::{Step, Windows};
 
 /// Floats of a padded band of the input, about: 16 KiB, a third of a usual first-level cache.
 const BAND: usize = 4 * 1024;
+
+/// The largest element of a window.
+#[derive(Clone, Copy)]
+struct Largest;
+
+#[allow(unsafe_code)]
+impl Step for Largest {
+    #[inline(always)]
+    unsafe fn factor<V: Vector>(self, _: usize) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { V::splat(0.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn step<V: Vector>(_: V, value: V, x: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { value.larger(x) }
+    }
+}
+
+/// The sum of the elements of a window.
+#[derive(Clone, Copy)]
+struct Total;
+
+#[allow(unsafe_code)]
+impl Step for Total {
+    #[inline(always)]
+    unsafe fn factor<V: Vector>(self, _: usize) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { V::splat(0.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn step<V: Vector>(_: V, value: V, x: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { value.add(x) }
+    }
+}
 
 pub(super) fn run(call: &Call<'_>, pooling: Pooling, output: &mut [f32]) {
     match pooling {
@@ -18,6 +59,7 @@ pub(super) fn run(call: &Call<'_>, pooling: Pooling, output: &mut [f32]) {
             call,
             output,
             f32::NEG_INFINITY,
+            Largest,
             larger,
             #[inline(always)]
             |_, _| (),
@@ -35,6 +77,7 @@ pub(super) fn run(call: &Call<'_>, pooling: Pooling, output: &mut [f32]) {
                     call,
                     output,
                     0.0,
+                    Total,
                     #[inline(always)]
                     |a, b| a + b,
                     #[inline(always)]
@@ -50,13 +93,14 @@ pub(super) fn run(call: &Call<'_>, pooling: Pooling, output: &mut [f32]) {
     }
 }
 
-/// Reduces each window by `combine`, starting at `neutral`, and calls `finish` with each row of the output
+/// Reduces each window by `combine`, or `step`, which does the same, starting at `neutral`, and calls `finish` with each row of the output
 /// and the number of input rows that went into it.
 #[inline(always)]
 fn planes(
     call: &Call<'_>,
     output: &mut [f32],
     neutral: f32,
+    step: impl Step + Sync + Send,
     combine: impl Fn(f32, f32) -> f32 + Copy + Sync + Send,
     finish: impl Fn(usize, &mut [f32]) + Copy + Sync + Send,
 ) {
@@ -98,7 +142,7 @@ fn planes(
                             &*reduced
                         };
                         match &pooler {
-                            Some(pooler) => pooler.pool(plane, combine, memory, out),
+                            Some(pooler) => pooler.pool(call.isa, plane, step, combine, memory, out),
                             None => pool_directly(plane, rows, columns, neutral, combine, out),
                         }
                         for (r, row) in out.chunks_exact_mut(columns.output()).enumerate() {
@@ -141,7 +185,12 @@ struct Pooler<'a> {
     rows: SmallVec<[usize; 16]>,
     /// Where in the reduced rows the columns of a window begin.
     pieces: SmallVec<[usize; 16]>,
+    /// Where in a band all elements of a window begin, column by column, if there are few.
+    windows: Option<SmallVec<[usize; FEW]>>,
 }
+
+/// Elements up to which windows are combined without reducing rows first.
+const FEW: usize = 9;
 
 impl<'a> Pooler<'a> {
     fn new(rows: &'a Axis, columns: &'a Axis, neutral: f32) -> Pooler<'a> {
@@ -153,6 +202,10 @@ impl<'a> Pooler<'a> {
             neutral,
             rows: (0..rows.kernel()).map(|k| band.piece(k, 0)).collect(),
             pieces: (0..columns.kernel()).map(piece).collect(),
+            windows: (rows.kernel() * columns.kernel() <= FEW).then(|| {
+                let elements = (0..columns.kernel()).flat_map(|c| (0..rows.kernel()).map(move |r| (r, c)));
+                elements.map(|(row, column)| band.piece(row, column)).collect()
+            }),
             band,
         }
     }
@@ -165,7 +218,9 @@ impl<'a> Pooler<'a> {
     #[inline(always)]
     fn pool(
         &self,
+        isa: Isa,
         plane: &[f32],
+        step: impl Step,
         combine: impl Fn(f32, f32) -> f32 + Copy,
         memory: &mut [f32],
         out: &mut [f32],
@@ -176,7 +231,12 @@ impl<'a> Pooler<'a> {
         for (index, out) in out.chunks_mut(self.band.outputs() * width).enumerate() {
             let rows = out.len() / width;
             self.band.fill(plane, index * self.band.outputs(), self.neutral, memory);
-            let reduced_phases = reduced.chunks_mut(self.band.folded_len()).take(self.columns.stride());
+            if let Some(windows) = &self.windows {
+                let pitch = self.band.pitch();
+                Windows { data: memory, pieces: windows, pitch, width }.fold(isa, self.neutral, step, out);
+                continue;
+            }
+            let reduced_phases = reduced.chunks_mut(self.band.folded_len()).take(self.band.column_phases());
             for (phase, to) in reduced_phases.enumerate() {
                 let from = phase * self.band.column_phase_len();
                 self.fold(combine, &memory[from..], &self.rows, rows * self.band.pitch(), to);

@@ -27,7 +27,8 @@ impl LostBlob {
             format!(
                 "the net `{net}` shares the memory of its blobs, and `{blob}` handed its own over; to have it after a \
                  run, name it among the external outputs of the net, or call `keep_blob(\"{blob}\")` on the \
-                 workspace, or build the net with `set_memory_sharing(false)`"
+                 workspace, session or options of the predictor, or build the net with `set_memory_sharing(false)` \
+                 (`memory_sharing(false)` for a predictor)"
             )
         } else {
             format!(

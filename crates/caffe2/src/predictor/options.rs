@@ -37,6 +37,8 @@ pub struct PredictorOptions {
     mapping: Mapping,
     folder: Option<Folder>,
     keep_all_blobs: bool,
+    kept: Vec<String>,
+    apart: bool,
     passes: Vec<Arc<dyn Pass>>,
     left_out: Vec<String>,
     observers: Vec<Arc<dyn Observer>>,
@@ -95,6 +97,20 @@ impl PredictorOptions {
     /// codes that were made into floats, go once it has run.
     pub fn keep_all_blobs(self) -> PredictorOptions {
         PredictorOptions { keep_all_blobs: true, ..self }
+    }
+
+    /// Keeps what the predict net writes to this blob, as if it were an output: [`Session::tensor`](super::Session::tensor)
+    /// gives it after a run. May be called for several.
+    pub fn keep_blob(mut self, name: impl Into<String>) -> PredictorOptions {
+        self.kept.push(name.into());
+        self
+    }
+
+    /// Whether blobs that only the predict net looks at share memory
+    /// ([`Workspace::set_memory_sharing`]), and hold nothing after a run; they do unless this is set to `false`. Inputs,
+    /// outputs, and blobs that are [kept](PredictorOptions::keep_blob) are never shared.
+    pub fn memory_sharing(self, share: bool) -> PredictorOptions {
+        PredictorOptions { apart: !share, ..self }
     }
 
     /// Adds a pass, to be applied after those that are there: [`KeepCodes`] is from the start.
@@ -193,8 +209,10 @@ impl PredictorOptions {
         }
         let (inputs, known) = input::find(&predict, &workspace, &registry);
         let parent = Arc::new(workspace);
-        let observers = self.observers;
-        let model = Arc::new(Model { parent, registry, net: predict, inputs, outputs, known, observers });
+        let (kept, shares_memory, observers) = (self.kept, !self.apart, self.observers);
+        let net = predict;
+        let model = Model { parent, registry, net, inputs, outputs, known, kept, shares_memory, observers };
+        let model = Arc::new(model);
         let predictor = Predictor(Arc::new(Shared { model, idle: Mutex::default() }));
         // What is wrong with the predict net is to be told now.
         let first = predictor.session().map_err(|error| error.in_file(predict_path))?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use caffe2_operator::{Blob, TensorInfo, Workspace, infer_net};
+use caffe2_operator::{Blob, MemoryReport, TensorInfo, Workspace, infer_net};
 use caffe2_tensor::Tensor;
 
 use super::{Model, PredictorError};
@@ -41,6 +41,8 @@ impl Session {
         for input in &model.inputs {
             workspace.create_blob(input.name());
         }
+        workspace.set_memory_sharing(model.shares_memory);
+        model.outputs.iter().chain(&model.kept).for_each(|name| workspace.keep_blob(name));
         workspace.create_net(&model.net)?;
         let fed = vec![Fed::default(); model.inputs.len()];
         Ok(Session { model, workspace, fed, replaced: Vec::new(), checked: false })
@@ -117,10 +119,25 @@ impl Session {
         Ok(())
     }
 
-    /// An output of the last run, or any other tensor that the net reads or writes.
+    /// Keeps what the net writes to this blob from the next run on, so that [`Session::tensor`] gives it.
+    pub fn keep_blob(&mut self, name: &str) {
+        self.workspace.keep_blob(name);
+    }
+
+    /// What the blobs that the net writes take, each by itself and when they share memory; sizes are those of the last
+    /// run, or inferred.
     ///
     /// # Errors
-    /// When there is no such blob, or it holds no tensor.
+    /// Never, as long as the net stands, which loading sees to.
+    pub fn memory_report(&mut self) -> Result<MemoryReport, PredictorError> {
+        Ok(self.workspace.memory_report(self.model.net.name())?)
+    }
+
+    /// An output of the last run, an input, or what the net wrote to a blob that is [kept](Session::keep_blob); where
+    /// blobs [share no memory](super::PredictorOptions::memory_sharing), any other tensor that the net reads or writes.
+    ///
+    /// # Errors
+    /// When there is no such blob, it holds no tensor, or it handed its memory over to another, with what to do about it.
     pub fn tensor(&self, name: &str) -> Result<&Tensor, PredictorError> {
         Ok(self.workspace.tensor(name)?)
     }

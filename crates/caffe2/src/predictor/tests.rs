@@ -343,3 +343,54 @@ fn nets_within_operators_keep_what_they_may_read() {
     session.execute().unwrap();
     assert_eq!(session.tensor("y").unwrap().as_slice::<u8>().unwrap(), [1, 2]);
 }
+
+/// `data` through three operators, the last of which writes `y`.
+fn deep() -> NetDef {
+    let op = |op_type: &str, x: &str, y: &str| OperatorDef::new(op_type).input(x).output(y);
+    NetDef::new("deep")
+        .external_inputs(["data", "w", "b"])
+        .op(op("Relu", "data", "a"))
+        .op(op("Negative", "a", "m"))
+        .op(op("Negative", "m", "n"))
+        .op(OperatorDef::new("FC").inputs(["n", "w", "b"]).output("y"))
+        .external_output("y")
+}
+
+#[test]
+fn activations_share_memory_and_what_is_asked_for_is_kept() {
+    let data = || [("data", rows(&[1.0, 2.0]))];
+    let predictor = PredictorOptions::new().keep_blob("a").build(init().into(), deep()).unwrap();
+    let mut session = predictor.session().unwrap();
+    for _ in 0..3 {
+        assert_eq!(y(&session.run(&data()).unwrap()), [5.5]);
+        for kept in ["data", "a"] {
+            assert_eq!(session.tensor(kept).unwrap().as_slice::<f32>().unwrap(), [1.0, 2.0], "{kept}");
+        }
+    }
+    let error = session.tensor("m").unwrap_err().to_string();
+    assert!(error.contains("keep_blob(\"m\")") && error.contains("predictor"), "{error}");
+    let report = session.memory_report().unwrap();
+    assert!(report.shares && report.shared < report.total, "{report}");
+    session.keep_blob("m");
+    session.run(&data()).unwrap();
+    assert_eq!(session.tensor("m").unwrap().as_slice::<f32>().unwrap(), [-1.0, -2.0]);
+    // Other sessions and calls have blobs of their own.
+    assert_eq!(y(&predictor.run(&data()).unwrap()), [5.5]);
+
+    let apart = PredictorOptions::new().memory_sharing(false).build(init().into(), deep()).unwrap();
+    let mut session = apart.session().unwrap();
+    session.run(&data()).unwrap();
+    assert_eq!(session.tensor("m").unwrap().as_slice::<f32>().unwrap(), [-1.0, -2.0]);
+    assert!(!session.memory_report().unwrap().shares);
+}
+
+#[test]
+fn outputs_that_nobody_declared_are_kept() {
+    let net = NetDef { external_output: Vec::new(), ..deep() };
+    let predictor = PredictorOptions::new().build(init().into(), net).unwrap();
+    let data = [("data", rows(&[1.0, 2.0]))];
+    let first = predictor.run(&data).unwrap();
+    // Held over a further run: they are the caller's.
+    predictor.run(&[("data", rows(&[0.0, 0.0]))]).unwrap();
+    assert_eq!((y(&first), y(&predictor.run(&data).unwrap())), (vec![5.5], vec![5.5]));
+}

@@ -13,7 +13,7 @@ use super::{InspectArgs, Report, bytes};
 use crate::model::{Model, Parameters};
 use crate::style::{BOLD, WRONG, paint};
 use crate::table::{Align, indented};
-use crate::units::{compact, grouped};
+use crate::units::{compact, counted, grouped};
 
 /// All about a net.
 pub(super) fn report(
@@ -41,20 +41,16 @@ fn head(text: &str) -> String {
     format!("\n{}\n", paint(BOLD, text))
 }
 
-fn count(number: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
 fn overview(model: &Model, summary: &NetSummary, before: &Before) -> String {
     let net = &model.net;
     let origin = match &model.before {
         Parameters::Unknown => String::new(),
         Parameters::Init { path, net } => {
-            format!(", parameters by {} ({})", path.display(), count(net.op.len(), "operator"))
+            format!(", parameters by {} ({})", path.display(), counted(net.op.len(), "operator"))
         }
         Parameters::Predictor(_) => ", parameters in the same file".to_owned(),
     };
-    let mut text = format!("net `{}`, {}{origin}\n", net.name(), count(net.op.len(), "operator"));
+    let mut text = format!("net `{}`, {}{origin}\n", net.name(), counted(net.op.len(), "operator"));
     let unknown_parameters = matches!(model.before, Parameters::Unknown);
     text += &inputs(summary, unknown_parameters);
     text += &head("Outputs");
@@ -72,7 +68,7 @@ fn overview(model: &Model, summary: &NetSummary, before: &Before) -> String {
     text += &wrapped(&summary.operators);
     for (op_type, times) in &summary.missing {
         text +=
-            &format!("  {} `{op_type}`, used {}\n", paint(WRONG, "not registered:"), count(*times, "time"));
+            &format!("  {} `{op_type}`, used {}\n", paint(WRONG, "not registered:"), counted(*times, "time"));
     }
     let problems = summary.diagnosis.problems.len() + before.problems.len()
         - summary.missing.iter().map(|m| m.1).sum::<usize>();
@@ -80,7 +76,7 @@ fn overview(model: &Model, summary: &NetSummary, before: &Before) -> String {
         text += &format!(
             "  {} {}; `caffe2 check` lists them\n",
             paint(WRONG, "wrong:"),
-            count(problems, "problem")
+            counted(problems, "problem")
         );
     }
     text
@@ -132,7 +128,7 @@ fn parameters(summary: &NetSummary, before: &Before) -> String {
     let in_memory = vec![
         "in memory".to_owned(),
         bytes(memory).to_string(),
-        format!("{}, {} values", count(blobs, "blob"), grouped(values)),
+        format!("{}, {} values", counted(blobs, "blob"), grouped(values)),
     ];
     let rows: Vec<_> = [in_memory].into_iter().chain(before.stored.iter().map(stored)).collect();
     text += &indented(&[Align::Left, Align::Right, Align::Left], &rows);
@@ -141,7 +137,7 @@ fn parameters(summary: &NetSummary, before: &Before) -> String {
 
 /// How parameters are stored, as a row of a table.
 fn stored(stored: &Stored) -> Vec<String> {
-    let blobs = count(stored.blobs, "blob");
+    let blobs = counted(stored.blobs, "blob");
     match stored.data_type {
         Some(data_type) => {
             let what = if data_type == DataType::UInt8 { "bytes (uint8)" } else { data_type.name() };

@@ -40,7 +40,7 @@ proptest! {
     }
 
     #[test]
-    fn a_failure_names_its_operator_and_the_next_run_is_whole(plan in plan(1500), at in any::<prop::sample::Index>()) {
+    fn a_failure_names_its_operator_and_the_next_run_is_whole(plan in plan(4000), at in any::<prop::sample::Index>()) {
         let net = made_up(&plan);
         let mut got = fed(3);
         got.create_net(&parallel(&net, plan.seed, 3)).unwrap();
@@ -155,24 +155,31 @@ fn nothing_begins_after_a_failure_and_observers_are_stopped() {
 
 #[test]
 fn runs_are_cancelled_and_limited_between_operators() {
-    let mut workspace = fed(2);
-    workspace.create_net(&sleepers(400)).unwrap();
-    workspace.set_time_limit(Some(Duration::from_millis(20)));
-    let error = workspace.run_net("net").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Stopped);
-    assert!(error.to_string().contains("the time limit has passed"), "{error}");
-    workspace.set_time_limit(None);
-    let token = workspace.cancel_token();
-    let canceller = token.clone();
-    let ender = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(20));
-        canceller.cancel();
-    });
-    assert_eq!(workspace.run_net("net").unwrap_err().kind(), ErrorKind::Stopped);
-    ender.join().unwrap();
-    token.reset();
-    workspace.create_or_replace_net(&sleepers(4)).unwrap();
-    workspace.run_net("net").unwrap();
+    for net_type in ["simple", "dag"] {
+        let stopped = |error: crate::Error, why: &str| {
+            assert_eq!(error.kind(), ErrorKind::Stopped);
+            assert!(error.to_string().contains(why), "{error}");
+            // It says where.
+            let position = error.operator().unwrap().position.unwrap();
+            assert!((1..400).contains(&position), "{error}");
+        };
+        let mut workspace = fed(2);
+        workspace.create_net(&sleepers(400).with_type(net_type)).unwrap();
+        workspace.set_time_limit(Some(Duration::from_millis(20)));
+        stopped(workspace.run_net("net").unwrap_err(), "the time limit has passed");
+        workspace.set_time_limit(None);
+        let token = workspace.cancel_token();
+        let canceller = token.clone();
+        let ender = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            canceller.cancel();
+        });
+        stopped(workspace.run_net("net").unwrap_err(), "the run was cancelled");
+        ender.join().unwrap();
+        token.reset();
+        workspace.create_or_replace_net(&sleepers(4).with_type(net_type)).unwrap();
+        workspace.run_net("net").unwrap();
+    }
 }
 
 #[test]
