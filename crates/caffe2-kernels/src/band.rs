@@ -80,14 +80,20 @@ impl<'a> Band<'a> {
     /// The largest band that takes at most `limit` floats, or a single row of the output if that is larger. The
     /// windows must be [work for a band](is_banded).
     pub(crate) fn new(rows: &'a Axis, columns: &'a Axis, limit: usize) -> Band<'a> {
+        let mut band = Band::of(rows, columns, rows.output());
+        while band.outputs > 1 && band.len() > limit {
+            band.resize(band.outputs.div_ceil(2));
+        }
+        band
+    }
+
+    /// A band for `outputs` rows of the output. The windows must be [work for a band](is_banded).
+    pub(crate) fn of(rows: &'a Axis, columns: &'a Axis, outputs: usize) -> Band<'a> {
         let pitch = phase_len(columns, columns.output());
         let spans = (0..phases(columns)).map(|phase| Span::new(columns, phase, pitch)).collect();
         let mut band =
             Band { rows, columns, outputs: 0, phase_rows: 0, pitch, row_phases: phases(rows), spans };
-        band.resize(rows.output());
-        while band.outputs > 1 && band.len() > limit {
-            band.resize(band.outputs.div_ceil(2));
-        }
+        band.resize(outputs);
         band
     }
 

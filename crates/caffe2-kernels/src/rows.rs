@@ -71,6 +71,7 @@ pub(crate) fn copy_over(stride: usize, from: &[f32], to: &mut [f32], count: usiz
     match stride {
         1 => copy_steps::<1>(from, to, count),
         2 => copy_steps::<2>(from, to, count),
+        4 => copy_steps::<4>(from, to, count),
         _ => to[..count].iter_mut().zip(from.iter().step_by(stride)).for_each(|(y, x)| *y = *x),
     }
 }
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn copies_reach_their_count_and_at_most_15_floats_beyond() {
-        for stride in 1..4 {
+        for stride in 1..6 {
             for count in 0..50 {
                 for room in [0, 1, 15, 16, 40] {
                     let from: Vec<f32> = (0..(count * stride + room)).map(|i| i as f32).collect();

@@ -35,6 +35,8 @@ pub(crate) trait Vector: Copy {
 
     unsafe fn add(self, other: Self) -> Self;
 
+    unsafe fn sub(self, other: Self) -> Self;
+
     /// Negative lanes become 0; NaN and -0 stay.
     unsafe fn positive_part(self) -> Self;
 
@@ -119,6 +121,11 @@ impl Vector for [f32; 4] {
     }
 
     #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] - other[i])
+    }
+
+    #[inline(always)]
     unsafe fn positive_part(self) -> Self {
         self.map(|x| if x < 0.0 { 0.0 } else { x })
     }
@@ -155,7 +162,7 @@ mod x86 {
     /// The methods of a [`Vector`], each an instruction or two.
     macro_rules! vector {
         ($vector:ty, $lanes:literal, $kept:literal, $splat:ident, $load:ident, $from:ident => $load_bytes:expr,
-         $store:ident, $add:ident, $max:ident, $mul_add:ident,
+         $store:ident, $add:ident, $sub:ident, $max:ident, $mul_add:ident,
          ($larger:ident, $other:ident) => $with_nan:expr) => {
             impl Vector for $vector {
                 const LANES: usize = $lanes;
@@ -189,6 +196,12 @@ mod x86 {
                 unsafe fn add(self, other: Self) -> Self {
                     // SAFETY: as for `splat`.
                     unsafe { $add(self, other) }
+                }
+
+                #[inline(always)]
+                unsafe fn sub(self, other: Self) -> Self {
+                    // SAFETY: as for `splat`.
+                    unsafe { $sub(self, other) }
                 }
 
                 #[inline(always)]
@@ -226,6 +239,7 @@ mod x86 {
         from => _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()))),
         _mm256_storeu_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
         _mm256_max_ps,
         _mm256_fmadd_ps,
         (larger, other) => _mm256_blendv_ps(larger, other, _mm256_cmp_ps::<_CMP_UNORD_Q>(other, other))
@@ -239,6 +253,7 @@ mod x86 {
         from => _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))),
         _mm512_storeu_ps,
         _mm512_add_ps,
+        _mm512_sub_ps,
         _mm512_max_ps,
         _mm512_fmadd_ps,
         (larger, other) => {
@@ -288,7 +303,7 @@ mod tests {
         }
     }
 
-    /// The larger of `a` and `b`, and what is not negative of their sum, for one vector.
+    /// The larger of `a` and `b`, and what is not negative of their difference, for one vector.
     struct Choice<'a> {
         a: &'a [f32; 16],
         b: &'a [f32; 16],
@@ -304,7 +319,7 @@ mod tests {
             unsafe {
                 let (a, b) = (V::load(self.a.as_ptr()), V::load(self.b.as_ptr()));
                 a.larger(b).store(self.larger.as_mut_ptr());
-                a.add(b).positive_part().store(self.positive.as_mut_ptr());
+                a.sub(b).positive_part().store(self.positive.as_mut_ptr());
             }
             V::LANES
         }
@@ -323,7 +338,7 @@ mod tests {
                 for i in 0..dispatch(isa, choice) {
                     let want = if b[i] > a[i] || b[i].is_nan() { b[i] } else { a[i] };
                     assert!(larger[i].to_bits() == want.to_bits() || larger[i].is_nan() && want.is_nan());
-                    let want = if a[i] + b[i] < 0.0 { 0.0 } else { a[i] + b[i] };
+                    let want = if a[i] - b[i] < 0.0 { 0.0 } else { a[i] - b[i] };
                     assert!(positive[i].to_bits() == want.to_bits() || positive[i].is_nan() && want.is_nan());
                 }
             }
