@@ -1,4 +1,5 @@
-//! A net that runs again allocates nothing, on whatever thread, neither in order nor in parallel.
+//! A net that runs again allocates nothing, on whatever thread, neither in order nor in parallel; but for the queue of
+//! the kernels' pool, which takes a block of memory after some dozens of pieces of work that are handed over.
 //!
 //! The count is of all threads of the process, so this file has one test only.
 #![allow(clippy::unwrap_used)]
@@ -42,18 +43,17 @@ fn of_zoo(name: &'static str) -> Model {
     }
 }
 
-/// Allocations and reallocations in `RUNS` runs, after two.
-fn allocations(model: &Model, net_type: &str, workers: usize, kernel_threads: usize, share: bool) -> usize {
+/// Allocations and reallocations in `RUNS` runs of a net that is warm.
+fn allocations(model: &Model, net_type: &str, workers: usize, share: bool) -> usize {
     let mut workspace = Workspace::new();
-    workspace.set_threads(kernel_threads);
-    workspace.run_net_once(&model.init).unwrap();
     workspace.set_threads(workers);
+    workspace.run_net_once(&model.init).unwrap();
     workspace.set_memory_sharing(share);
     workspace.feed("data", model.data.clone());
     let net = NetDef { num_workers: Some(workers as i32), ..model.predict.clone().with_type(net_type) };
     workspace.create_net(&net).unwrap();
-    // Buffers that are shared have their sizes after the first run, and are dealt out anew for the second.
-    (0..3).for_each(|_| workspace.run_net(net.name()).unwrap());
+    // Buffers that are shared have their sizes after the first run, and are dealt out anew.
+    (0..6).for_each(|_| workspace.run_net(net.name()).unwrap());
     let region = Region::new(ALLOCATOR);
     (0..RUNS).for_each(|_| workspace.run_net(net.name()).unwrap());
     let change = region.change();
@@ -73,8 +73,11 @@ fn nets_that_run_again_allocate_nothing() {
             ("dag", 2, false),
             ("dag", 2, true),
         ] {
-            let count = allocations(&model, net_type, workers, 1, share);
+            let count = allocations(&model, net_type, workers, share);
             println!("{} {net_type} {workers} sharing {share}: {count}", model.name);
+            // Of eight operators that run, one may have the queue take a block.
+            let most = if workers == 1 { 0 } else { RUNS * model.predict.op.len() / 8 };
+            assert!(count <= most, "{} {net_type}, {workers} workers, sharing {share}: {count}", model.name);
         }
     }
 }

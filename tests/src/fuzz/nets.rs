@@ -7,7 +7,9 @@ use super::{WIRE, registry, workspace};
 
 /// A net in binary or text form is built. What has no problems can be.
 pub(super) fn construction(data: &[u8]) {
-    let Ok(net) = NetDef::from_bytes(data.to_vec(), &WIRE) else { return };
+    let Ok(mut net) = NetDef::from_bytes(data.to_vec(), &WIRE) else { return };
+    // Only nets that are kept need one.
+    net.name.get_or_insert_with(|| "nameless".to_owned());
     let _ = check_definition(&net, registry());
     let inputs: Vec<String> = NetFacts::new(&net).inputs().map(|(name, _)| name.to_owned()).collect();
     let mut known: BlobInfos = inputs.iter().map(|name| (name.clone(), TensorInfo::unknown())).collect();

@@ -51,13 +51,13 @@ pub(crate) struct BenchArgs {
 const EXAMPLES: &str = "\
 Examples:
   A model on one thread, its input made up:
-    caffe2 bench --net predict_net.pb --init init_net.pb --threads 1
+    caffe2 bench --net net.pb --init init.pb --threads 1
 
   On a real input, for a script:
-    caffe2 bench --net predict_net.pb --init init_net.pb --feed input.npz --json | jq .median_ms
+    caffe2 bench --net net.pb --init init.pb --feed x.npz --json | jq .median_ms
 
   A batch of eight pictures:
-    caffe2 bench --net predict_net.pb --init init_net.pb --shape data=8,3,224,224 --iter 20";
+    caffe2 bench --net net.pb --init init.pb --shape data=8,3,224,224 --iter 20";
 
 /// Percentiles that are told.
 const PERCENTS: [u32; 4] = [50, 90, 95, 99];

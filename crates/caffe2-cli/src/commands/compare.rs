@@ -68,7 +68,7 @@ Examples:
     caffe2 compare net.pb fused.pb --init init.pb --feed input.npz
 
   What do weights stored as bytes change, blob by blob?
-    caffe2 compare net.pb net.pb --init init.pb --second-init bytes.pb --tolerance 0.01
+    caffe2 compare net.pb net.pb --init a.pb --second-init b.pb --tolerance 0.01
 
   Does it give what the real Caffe2 gave, whose blobs numpy.savez has stored?
     caffe2 compare net.pb blobs.npz --init init.pb --feed input.npz";

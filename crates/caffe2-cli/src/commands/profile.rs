@@ -64,10 +64,10 @@ pub(crate) struct ProfileArgs {
 const EXAMPLES: &str = "\
 Examples:
   Where the time of a model goes on one thread:
-    caffe2 profile --net predict_net.pb --init init_net.pb --threads 1
+    caffe2 profile --net net.pb --init init.pb --threads 1
 
   A trace of two runs, to be opened at ui.perfetto.dev:
-    caffe2 profile --net predict_net.pb --init init_net.pb --iter 2 --trace trace.json";
+    caffe2 profile --net net.pb --init init.pb --iter 2 --trace trace.json";
 
 /// What was found out.
 struct Profile {

@@ -41,7 +41,19 @@ fn help_teaches_by_examples() {
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
-    let commands = ["run", "predict", "inspect", "check", "draw", "convert", "ops", "completions"];
+    let commands = [
+        "run",
+        "predict",
+        "bench",
+        "profile",
+        "compare",
+        "inspect",
+        "check",
+        "draw",
+        "convert",
+        "ops",
+        "completions",
+    ];
     let all = help(&["--help"]);
     for command in commands {
         assert!(all.contains(&format!("  {command} ")), "{command}");

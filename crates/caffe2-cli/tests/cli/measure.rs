@@ -74,7 +74,7 @@ fn what_cannot_be_made_up_is_refused_by_name() {
     desk.put_tensors("rows.npz", &[("rows", rows)]);
     desk.caffe2("bench --net net.pbtxt --feed table.npz --feed rows.npz").failed(&["operator #0 Gather"]);
     let wrong = format!("bench {} --shape data=1,2,8,8", net_of("digits"));
-    desk.caffe2(&wrong).failed(&["operator #0 Conv"]);
+    desk.caffe2(&wrong).failed(&["operator #1 Conv"]);
 }
 
 #[test]

@@ -408,7 +408,7 @@ fn nets_within_operators_keep_what_they_may_read() {
     assert_eq!(session.tensor("y").unwrap().as_slice::<u8>().unwrap(), [1, 2]);
 }
 
-/// `data` through three operators, the last of which writes `y`.
+/// `data` through six operators, the last of which writes `y`.
 fn deep() -> NetDef {
     let op = |op_type: &str, x: &str, y: &str| OperatorDef::new(op_type).input(x).output(y);
     NetDef::new("deep")
@@ -416,7 +416,9 @@ fn deep() -> NetDef {
         .op(op("Relu", "data", "a"))
         .op(op("Negative", "a", "m"))
         .op(op("Negative", "m", "n"))
-        .op(OperatorDef::new("FC").inputs(["n", "w", "b"]).output("y"))
+        .op(op("Negative", "n", "o"))
+        .op(op("Negative", "o", "p"))
+        .op(OperatorDef::new("FC").inputs(["p", "w", "b"]).output("y"))
         .external_output("y")
 }
 
