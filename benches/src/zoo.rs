@@ -5,7 +5,7 @@
 //! that the process took at most.
 //!
 //! `zoo --profile [NET…]` says which types of operators the time of a net goes to, with one thread, and how fast they
-//! are; without names for all nets. Options for both: `--without PASS` leaves out a pass of the predictor; `--list` in
+//! are; without names for all nets. Options for both: `--without PASS` leaves out a pass of the predictor, `--winograd` adds that one; `--list` in
 //! place of all prints every operator.
 
 use std::collections::BTreeMap;
@@ -15,26 +15,29 @@ use std::time::{Duration, Instant};
 
 use caffe2::files::read_tensors;
 use caffe2::operator::{BlobInfos, Cost, TensorInfo, infer_net};
+use caffe2::predictor::Winograd;
 use caffe2::{EncodedNet, NetInfo, Observer, OpInfo, Predictor, PredictorOptions, Session, Tensor};
 use caffe2_zoo::Model;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
-    let (mut words, mut without, mut profile, mut list) = (Vec::new(), Vec::new(), false, false);
+    let (mut words, mut without) = (Vec::new(), Vec::new());
+    let (mut profile, mut list, mut winograd) = (false, false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--profile" => profile = true,
             "--list" => (profile, list) = (true, true),
+            "--winograd" => winograd = true,
             "--without" => without.push(arguments.next().ok_or("--without which pass?")?),
             _ => words.push(argument),
         }
     }
     let options = |threads: usize| {
-        without.iter().fold(PredictorOptions::new().threads(threads), |options, pass| {
-            options.without_pass(pass.as_str())
-        })
+        let options = PredictorOptions::new().threads(threads);
+        let options = if winograd { options.pass(Winograd) } else { options };
+        without.iter().fold(options, |options, pass| options.without_pass(pass.as_str()))
     };
     if profile {
         if words.is_empty() {

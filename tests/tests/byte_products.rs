@@ -234,6 +234,28 @@ fn filters_stored_as_rows_are_multiplied_from_their_bytes() {
     same_bits(&run(true), &run(false)).unwrap();
 }
 
+/// Winograd's algorithm needs the filter in a form of its own, made of the floats.
+#[test]
+fn filters_that_stay_bytes_go_by_winograd_all_the_same() {
+    let run = |keep: bool, algo: &str| {
+        let mut workspace = Workspace::new();
+        workspace.feed("q", codes(16 * 16 * 9));
+        workspace.feed("x", floats(&[1, 16, 14, 13]));
+        let dequant = OperatorDef::new("ByteWeightDequant").input("q").output("w");
+        let dequant = dequant.arg("shape", [16i64, 16, 3, 3]).arg("min", -0.1f32).arg("max", 0.1f32);
+        let conv = OperatorDef::new("Conv").inputs(["x", "w"]).output("y").arg("kernel", 3).arg("algo", algo);
+        workspace.run_operator_once(&dequant.arg("keep_codes", keep)).unwrap();
+        workspace.run_operator_once(&conv).unwrap();
+        workspace.fetch("y").unwrap()
+    };
+    let winograd = run(true, "WINOGRAD");
+    same_bits(&winograd, &run(false, "WINOGRAD")).unwrap();
+    let direct = run(true, "DIRECT");
+    assert!(same_bits(&winograd, &direct).is_err());
+    let both = winograd.as_slice::<f32>().unwrap().iter().zip(direct.as_slice::<f32>().unwrap());
+    both.for_each(|(a, b)| assert!((a - b).abs() < 1e-3, "{a} {b}"));
+}
+
 /// Rows that are no rows of the matrix are read as floats.
 #[test]
 fn rows_of_another_length_are_expanded() {

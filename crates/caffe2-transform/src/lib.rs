@@ -29,6 +29,7 @@
 //! - [`keep_codes`] keeps weights as bytes where operators can multiply by them.
 //! - [`fold_constants`] finds operators that give the same in every run.
 //! - [`fuse`] merges convolutions with what follows them.
+//! - [`winograd`] has convolutions go by Winograd's algorithm.
 #![forbid(unsafe_code)]
 
 mod definitions;
@@ -39,3 +40,4 @@ pub mod keep_codes;
 mod names;
 pub mod quantize;
 mod versions;
+pub mod winograd;

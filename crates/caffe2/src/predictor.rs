@@ -38,6 +38,7 @@ mod pass;
 mod session;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -58,6 +59,7 @@ pub use keep_codes::KeepCodes;
 pub use options::PredictorOptions;
 pub use pass::Pass;
 pub use session::Session;
+pub use winograd::Winograd;
 
 /// A model that is ready to run: an init net that has run, and a predict net.
 ///

@@ -8,7 +8,7 @@
 //! The arguments of the window are those of [`WindowArgs`]; `group` cuts the channels into groups, each of which
 //! has filters of its own.
 
-use caffe2_kernels::conv::{Algorithm, ConvGeometry, ConvTail, conv_bytes, conv_fused};
+use caffe2_kernels::conv::{Algorithm, ConvGeometry, ConvTail, FilterForm, conv_bytes, conv_fused};
 use caffe2_operator::window::{Image, Order, WindowArgs, declare_window_args};
 use caffe2_operator::{
     ArgError, Args, Comparison, Cost, CostContext, DataType, ExpectContext, Expectation, InferContext,
@@ -169,7 +169,7 @@ pub(crate) fn declare_conv_args(schema: OpSchema) -> OpSchema {
                 "algo",
                 "`WINOGRAD` (as in Caffe2's NNPACK engine): kernels of 3 by 3 with stride 1 go by Winograd's algorithm \
                  where they have 16 channels and filters or more, and outputs of 12 by 12 or more, in NCHW. It takes fewer \
-                 multiplications, four times the memory for these filters, has larger rounding errors, and spreads what is \
+                 multiplications, four times the memory for these filters (beside the floats of those that are kept as bytes), has larger rounding errors, and spreads what is \
                  infinite or NaN to its tile of 4 by 4 pixels. With any other value sums are computed directly",
                 "DIRECT",
             )
@@ -231,7 +231,10 @@ pub(crate) fn convolve(
     let (xs, w) = (io.input_slice(0)?, io.input(1)?);
     w.check_type(DataType::Float).map_err(|source| OpError::Input { index: 1, source })?;
     let filters = geometry.filters();
-    if let Some(filter) = WeightBytes::of(w, filters, geometry.filter_len() / filters) {
+    // Another algorithm needs the filter in another form, which is made once.
+    let as_it_is = !FilterForm::new(geometry, args.algorithm).is_some_and(|form| form.is_another_algorithm());
+    let bytes = WeightBytes::of(w, filters, geometry.filter_len() / filters);
+    if let Some(filter) = bytes.filter(|_| as_it_is) {
         let y = io.output_slice(0, shape)?;
         conv_bytes(io.threads(), geometry, xs, &filter, tail, y)?;
     } else {
