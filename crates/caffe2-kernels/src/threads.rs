@@ -206,12 +206,15 @@ mod tests {
     fn workers_may_share_work_again_and_those_of_others_work_alone() {
         let (threads, other) = (Threads::new(2), Threads::new(2));
         let total = AtomicUsize::new(0);
-        threads.for_each_index(8, true, |_| {
-            threads.for_each_block(&mut [0; 64], 4, 0, |_, block| {
-                let worker = std::thread::current().id();
-                other.for_each_index(block.len(), true, |_| {
-                    assert_eq!(std::thread::current().id(), worker);
-                    total.fetch_add(1, Ordering::Relaxed);
+        // Within the pool, so that all of it runs on workers.
+        threads.enter(|| {
+            threads.for_each_index(8, true, |_| {
+                threads.for_each_block(&mut [0; 64], 4, 0, |_, block| {
+                    let worker = std::thread::current().id();
+                    other.for_each_index(block.len(), true, |_| {
+                        assert_eq!(std::thread::current().id(), worker);
+                        total.fetch_add(1, Ordering::Relaxed);
+                    });
                 });
             });
         });

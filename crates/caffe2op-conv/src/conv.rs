@@ -169,8 +169,9 @@ pub(crate) fn declare_conv_args(schema: OpSchema) -> OpSchema {
                 "algo",
                 "`WINOGRAD` (as in Caffe2's NNPACK engine): kernels of 3 by 3 with stride 1 go by Winograd's algorithm \
                  where they have 16 channels and filters or more, and outputs of 12 by 12 or more, in NCHW. It takes fewer \
-                 multiplications, four times the memory for these filters (beside the floats of those that are kept as bytes), has larger rounding errors, and spreads what is \
-                 infinite or NaN to its tile of 4 by 4 pixels. With any other value sums are computed directly",
+                 multiplications, four times the memory for these filters (beside the floats of those that are \
+                 kept as bytes), has larger rounding errors, and spreads what is infinite or NaN to its tile of 4 \
+                 by 4 pixels. With any other value sums are computed directly",
                 "DIRECT",
             )
             .arg("shared_buffer", "has no effect: no buffer is kept in the workspace", false)

@@ -20,8 +20,9 @@ fn bench_tells_times_of_runs_and_operators() {
     let model = net_of("tiny_face_detector");
     let feed = file("tiny_face_detector", "input.npz");
     let desk = Desk::new();
-    let json =
-        desk.caffe2(&format!("bench {model} --feed {feed} --threads 1 --warmup 1 --iter 3 --json")).json();
+    let json = desk
+        .caffe2(&format!("bench {model} --feed {feed} --no-fuse --threads 1 --warmup 1 --iter 3 --json"))
+        .json();
     assert_eq!((json["iterations"].as_u64(), json["warmup"].as_u64()), (Some(3), Some(1)));
     let [min, median, max] = ["min_ms", "median_ms", "max_ms"].map(|key| number(&json[key]));
     assert!(0.0 < min && min <= median && median <= max, "{min} {median} {max}");
@@ -37,6 +38,11 @@ fn bench_tells_times_of_runs_and_operators() {
     let conv = ops.iter().find(|op| op["type"] == "Conv").unwrap();
     assert!(number(&conv["macs"]) > 0.0 && number(&conv["bytes"]) > 0.0 && number(&conv["median_us"]) > 0.0);
     assert!(number(&conv["gflops"]) > 0.0);
+
+    // Operators are merged unless told otherwise, and Winograd's algorithm is asked for.
+    let merged = desk.caffe2(&format!("bench {model} --feed {feed} --winograd --iter 1 --json")).json();
+    let merged = merged["per_op"].as_array().unwrap();
+    assert!(merged.len() < ops.len() && merged.iter().any(|op| op["type"] == "ConvFused"), "{merged:?}");
 }
 
 #[test]
@@ -116,7 +122,7 @@ fn profile_tells_where_the_time_goes() {
 fn traces_have_an_event_for_each_operator_of_each_run() {
     let desk = Desk::new();
     let model = net_of("digits");
-    desk.caffe2(&format!("profile {model} --iter 2 --trace trace.json --json")).json();
+    desk.caffe2(&format!("profile {model} --no-fuse --iter 2 --trace trace.json --json")).json();
     let trace: Value = serde_json::from_slice(&desk.bytes("trace.json")).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     let of = |category: &str| events.iter().filter(|event| event["cat"] == category).collect::<Vec<_>>();

@@ -112,7 +112,10 @@ fn first_reader(net: &NetDef, known: &BlobInfos, input: &str) -> Option<Reader> 
         }
         let weight = op.input.get(1).and_then(|w| known.get(w)?.shape.as_ref()).map(Shape::dims);
         match (op.r#type(), weight) {
-            ("Conv" | "Conv2D" | "Int8Conv" | "Int8ConvRelu", Some(&[_, second, _, fourth])) => {
+            (
+                "Conv" | "Conv2D" | "ConvFused" | "Int8Conv" | "Int8ConvRelu",
+                Some(&[_, second, _, fourth]),
+            ) => {
                 let last = is_nhwc(op);
                 let group = op.argument("group").map_or(1, |group| usize::try_from(group.i()).unwrap_or(1));
                 let channels = if last { fourth } else { second }.checked_mul(group)?;

@@ -45,17 +45,25 @@ impl Pass for FoldConstants {
                 folded.insert(position);
             }
         }
-        let mut position = 0..;
-        predict.op.retain(|_| position.next().is_none_or(|position| !folded.contains(&position)));
         if !folded.is_empty() {
-            let NetDef { op, external_input, external_output, .. } = predict;
-            let read: HashSet<&String> = op.iter().flat_map(|op| &op.input).collect();
-            let is_fed = |name: &String| !workspace.has_blob(name);
-            external_input
-                .retain(|name| read.contains(name) || external_output.contains(name) || is_fed(name));
+            remove(predict, &folded, |name| workspace.has_blob(name));
         }
         Ok(())
     }
+}
+
+/// Takes operators out of the net, whose outputs are there from now on before it runs. What only they read is no input any
+/// more.
+fn remove(predict: &mut NetDef, folded: &HashSet<usize>, is_there: impl Fn(&str) -> bool) {
+    let NetDef { op: ops, external_input, external_output, .. } = predict;
+    let (mut made, mut kept) = (Vec::new(), Vec::with_capacity(ops.len()));
+    for (position, op) in std::mem::take(ops).into_iter().enumerate() {
+        if folded.contains(&position) { made.extend(op.output) } else { kept.push(op) }
+    }
+    *ops = kept;
+    let read: HashSet<&String> = ops.iter().flat_map(|op| &op.input).collect();
+    external_input.retain(|name| read.contains(name) || external_output.contains(name) || !is_there(name));
+    external_input.extend(made.into_iter().filter(|name| read.contains(name)));
 }
 
 /// Runs an operator if what it makes takes no more than `left` bytes; tells how many it took. If it takes more, or
