@@ -234,7 +234,7 @@ fn weights_are_expanded_once_within_a_budget() {
     for (options, ops) in [
         (none(), 2),
         (none().pass(FoldConstants { budget: 7 }), 2),
-        (none().pass(FoldConstants { budget: 8 }), 1),
+        (none().pass(FoldConstants { budget: 1024 }), 1),
     ] {
         assert_eq!(load(options).net().op.len(), ops);
     }
