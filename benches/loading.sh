@@ -30,11 +30,12 @@ line() {
 for net in "${nets[@]}"; do
     "$programs/examples/write_zoo" "$folder" "$net" > /dev/null
     model=$folder/$net
-    "$programs/caffe2" quantize --init "$model/init_net.pb" --net "$model/predict_net.pb" \
-        --output-init "$model/byte_init_net.pb" > /dev/null
+    # The zoo stores its weights as bytes.
+    "$programs/caffe2" dequantize --init "$model/init_net.pb" --net "$model/predict_net.pb" \
+        --output-init "$model/float_init_net.pb" > /dev/null
     for weights in floats bytes; do
         init=$model/init_net.pb
-        [ $weights = floats ] || init=$model/byte_init_net.pb
+        [ $weights = bytes ] || init=$model/float_init_net.pb
         files=("$init" "$model/predict_net.pb" "$model/input.npz")
         printf '\n%s, weights of %s, a file of %d MiB\n\n' "$net" "$weights" "$(($(stat -c %s "$init") >> 20))"
         echo '| | load, ms | peak of loading, MiB | blobs, MiB | peak with runs, MiB | a run, ms |'

@@ -9,7 +9,7 @@ use super::Pass;
 /// Has convolutions go by Winograd's algorithm where it can serve; see [`winograd`](caffe2_transform::winograd).
 ///
 /// No predictor applies it unless it is asked for, `PredictorOptions::new().pass(Winograd)`, since results differ from the direct way
-/// by more than the order of sums, by about 1e-5 of their size, and filters take more memory.
+/// by more than the order of sums, and filters take more memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Winograd;
 
