@@ -212,7 +212,7 @@ impl FusedArgs {
     }
 }
 
-/// The operator; see the [module](self).
+/// The operator: a convolution, then the steps, the sum and the activation that its arguments name.
 #[derive(Debug)]
 pub struct ConvFusedOp {
     args: FusedArgs,
