@@ -115,7 +115,7 @@ impl PredictorOptions {
     }
 
     /// Adds a pass, to be applied after those that are there: [`KeepCodes`], [`FoldConstants`] and [`Fuse`] are from the
-    /// start.
+    /// start. One of the name of these takes its place.
     pub fn pass(mut self, pass: impl Pass) -> PredictorOptions {
         self.passes.push(Arc::new(pass));
         self
@@ -236,6 +236,7 @@ impl PredictorOptions {
             Arc::new(FoldConstants::default()),
             Arc::new(Fuse { keep: self.kept.clone() }),
         ];
+        passes.retain(|pass| !self.passes.iter().any(|own| own.name() == pass.name()));
         passes.extend(self.passes.iter().cloned());
         let known: Vec<_> = passes.iter().map(|pass| pass.name()).collect();
         if let Some(name) = self.left_out.iter().find(|name| !known.contains(&name.as_str())) {

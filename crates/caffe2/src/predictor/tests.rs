@@ -230,12 +230,10 @@ fn weights_are_expanded_once_within_a_budget() {
     let refused = folded.run(&[("data", rows(&[1.0, 10.0])), ("h", rows(&[1.0, 2.0]))]).unwrap_err();
     assert!(matches!(refused, PredictorError::UnknownInput { .. }), "{refused}");
 
-    let none = || PredictorOptions::new().without_pass("fold_constants");
-    for (options, ops) in [
-        (none(), 2),
-        (none().pass(FoldConstants { budget: 7 }), 2),
-        (none().pass(FoldConstants { budget: 1024 }), 1),
-    ] {
+    let within = |budget| PredictorOptions::new().pass(FoldConstants { budget });
+    for (options, ops) in
+        [(PredictorOptions::new().without_pass("fold_constants"), 2), (within(7), 2), (within(1024), 1)]
+    {
         assert_eq!(load(options).net().op.len(), ops);
     }
 }
