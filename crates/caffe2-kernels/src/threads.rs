@@ -4,8 +4,9 @@
 //! threads, and each block is computed by one thread in one fixed order. Results are therefore the same
 //! for any number of threads.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
 
 /// A number of threads to work with: a cheap handle, clones of which share one lazily started pool.
 ///
@@ -84,13 +85,8 @@ impl Threads {
             && out.len() > block_len
             && let Some(pool) = self.pool()
         {
-            let blocks = out.len().div_ceil(block_len);
-            let next = Mutex::new(out.chunks_mut(block_len).enumerate());
-            let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
-            self.share(pool, blocks, || {
-                while let Some((index, block)) = take() {
-                    work(index, block);
-                }
+            pool.install(|| {
+                out.par_chunks_mut(block_len).enumerate().for_each(|(index, block)| work(index, block));
             });
             return;
         }
@@ -105,31 +101,10 @@ impl Threads {
             && count > 1
             && let Some(pool) = self.pool()
         {
-            let next = AtomicUsize::new(0);
-            self.share(pool, count, || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        return;
-                    }
-                    work(index);
-                }
-            });
+            pool.install(|| (0..count).into_par_iter().for_each(work));
             return;
         }
         (0..count).for_each(work);
-    }
-
-    /// Calls `work` on the caller's thread, and meanwhile on as many workers as help with `pieces` of work. The caller
-    /// does not wait for workers to wake up: until they have, it works alone.
-    fn share(&self, pool: &rayon::ThreadPool, pieces: usize, work: impl Fn() + Sync) {
-        let helpers = self.count().min(pieces) - 1;
-        pool.in_place_scope(|scope| {
-            for _ in 0..helpers {
-                scope.spawn(|_| work());
-            }
-            work();
-        });
     }
 
     fn pool(&self) -> Option<&rayon::ThreadPool> {
@@ -152,8 +127,9 @@ fn start_pool(count: usize) -> Option<rayon::ThreadPool> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
-    use rayon::prelude::*;
 
     fn started(threads: &Threads) -> bool {
         threads.shared.as_ref().is_some_and(|shared| shared.pool.get().is_some())
@@ -206,15 +182,12 @@ mod tests {
     fn workers_may_share_work_again_and_those_of_others_work_alone() {
         let (threads, other) = (Threads::new(2), Threads::new(2));
         let total = AtomicUsize::new(0);
-        // Within the pool, so that all of it runs on workers.
-        threads.enter(|| {
-            threads.for_each_index(8, true, |_| {
-                threads.for_each_block(&mut [0; 64], 4, 0, |_, block| {
-                    let worker = std::thread::current().id();
-                    other.for_each_index(block.len(), true, |_| {
-                        assert_eq!(std::thread::current().id(), worker);
-                        total.fetch_add(1, Ordering::Relaxed);
-                    });
+        threads.for_each_index(8, true, |_| {
+            threads.for_each_block(&mut [0; 64], 4, 0, |_, block| {
+                let worker = std::thread::current().id();
+                other.for_each_index(block.len(), true, |_| {
+                    assert_eq!(std::thread::current().id(), worker);
+                    total.fetch_add(1, Ordering::Relaxed);
                 });
             });
         });
