@@ -4,19 +4,20 @@
 //! change of shape or order. Such operators can run once, when a net is loaded. What they make then stays in memory, so
 //! whoever runs them must mind a budget: weights stored as bytes take four times their size as floats.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use caffe2_proto::NetDef;
 
+use crate::versions::Versions;
+
 /// Operators that expand what is stored: where a chain begins.
-const EXPANDING: [&str; 9] = [
+const EXPANDING: [&str; 8] = [
     "ByteWeightDequant",
     "Fused2BitRowwiseQuantizedToFloat",
     "Fused4BitRowwiseQuantizedToFloat",
     "Fused8BitRowwiseQuantizedHalfScaleBiasToFloat",
     "Fused8BitRowwiseQuantizedToFloat",
     "HalfToFloat",
-    "Int8Dequantize",
     "QuantDecode",
     "Rowwise8BitQuantizedToFloat",
 ];
@@ -39,7 +40,8 @@ const CONTINUING: [&str; 11] = [
 /// The positions of operators of `predict` that may run once instead of in every run: those that expand blobs for which
 /// `is_constant` holds, and those that change the shape, order or type of what these give.
 ///
-/// Left out are operators that write a blob which the net writes elsewhere, takes from outside, or gives.
+/// Left out are operators that write a blob which the net writes elsewhere, takes from outside, or gives, and those of
+/// blobs that nets within operators name.
 ///
 /// ```
 /// use caffe2_proto::{NetDef, OperatorDef};
@@ -51,12 +53,13 @@ const CONTINUING: [&str; 11] = [
 /// assert_eq!(constant_operators(&net, |blob| blob == "w_codes"), [0]);
 /// ```
 pub fn constant_operators(predict: &NetDef, is_constant: impl Fn(&str) -> bool) -> Vec<usize> {
-    let mut writers: HashMap<&str, usize> = HashMap::new();
-    predict.op.iter().flat_map(|op| &op.output).for_each(|name| *writers.entry(name).or_default() += 1);
-    let outside: HashSet<&str> =
-        predict.external_input.iter().chain(&predict.external_output).map(String::as_str).collect();
-    let own = |name: &String| writers.get(name.as_str()) == Some(&1) && !outside.contains(name.as_str());
-    let stored = |name: &String| !writers.contains_key(name.as_str()) && is_constant(name);
+    let versions = Versions::of(predict, &[]);
+    let inputs: HashSet<&str> = predict.external_input.iter().map(String::as_str).collect();
+    let own = |name: &String| {
+        versions.writes_of(name) == 1 && !versions.is_visible((name, 1)) && !inputs.contains(name.as_str())
+    };
+    let stored =
+        |name: &String| versions.writes_of(name) == 0 && !versions.is_within(name) && is_constant(name);
 
     let mut made: HashSet<&str> = HashSet::new();
     let mut positions = Vec::new();
@@ -123,5 +126,10 @@ mod tests {
         assert!(found(&NetDef::new("n").op(expand()).external_input("w")).is_empty());
         assert!(found(&NetDef::new("n").op(expand().control_input("x"))).is_empty());
         assert_eq!(found(&NetDef::new("n").op(expand())), [0]);
+        for named in ["w", "stored"] {
+            let inner = NetDef::new("inner").op(op("Exp", &[named], &["v"]));
+            let branch = OperatorDef::new("If").input("c").arg("then_net", inner);
+            assert!(found(&NetDef::new("n").op(expand()).op(branch)).is_empty(), "{named}");
+        }
     }
 }

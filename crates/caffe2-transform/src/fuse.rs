@@ -41,8 +41,8 @@ use chain::{Chain, Context};
 pub struct FuseOptions<'a> {
     /// Blobs that are to be there when the net has run, beside its outputs.
     pub keep: &'a [String],
-    /// Whether a blob that is there before the net runs has one dimension. Of others `Mul` and `Add` are not taken in:
-    /// what they do might not be by channel.
+    /// Whether a blob that is there before the net runs has one dimension and several elements. Of others `Mul` and `Add`
+    /// are not taken in: a single element is for all channels, and what has more dimensions is not by channel.
     pub is_vector: &'a dyn Fn(&str) -> bool,
 }
 

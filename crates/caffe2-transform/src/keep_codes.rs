@@ -37,7 +37,7 @@ const ROWWISE: [&str; 2] =
 
 /// Operators whose input 1 is a weight that they can take as bytes.
 const PRODUCTS: [&str; 3] = ["FC", "FCTransposed", "MatMul"];
-const CONVOLUTIONS: [&str; 4] = ["Conv", "Conv1D", "Conv2D", "Conv3D"];
+const CONVOLUTIONS: [&str; 5] = ["Conv", "Conv1D", "Conv2D", "Conv3D", "ConvFused"];
 
 /// Operators whose first output is their first input, perhaps in another shape: they share bytes and all.
 const PASSING_ON: [&str; 8] =

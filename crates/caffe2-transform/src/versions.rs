@@ -55,7 +55,7 @@ impl<'a> Versions<'a> {
     }
 
     fn latest(&self, name: &'a str) -> Version<'a> {
-        (name, self.writers.get(name).map_or(0, Vec::len))
+        (name, self.writes_of(name))
     }
 
     /// What operator `position` reads.
@@ -73,14 +73,31 @@ impl<'a> Versions<'a> {
         self.readers.get(&version).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether something else than the operators of the net may look at a version.
+    /// Whether something else than the operators that read it may look at a version: nets within operators, whoever
+    /// wants the net's outputs, or the next run of the net.
     pub(crate) fn is_visible(&self, version: Version<'a>) -> bool {
         let (name, _) = version;
-        self.within.contains(name) || self.outputs.contains(name) && version == self.latest(name)
+        let goes_on = || !self.readers((name, 0)).is_empty();
+        let last = || version == self.latest(name) && (self.outputs.contains(name) || goes_on());
+        self.within.contains(name) || last()
     }
 
-    /// Whether a blob still holds this version when operator `position` begins.
+    /// Whether a net within an operator names a blob.
+    pub(crate) fn is_within(&self, name: &str) -> bool {
+        self.within.contains(name)
+    }
+
+    /// How many times operators of the net write a blob.
+    pub(crate) fn writes_of(&self, name: &str) -> usize {
+        self.writers.get(name).map_or(0, Vec::len)
+    }
+
+    /// Whether a blob still holds this version when operator `position` begins. Of one that nets within operators name
+    /// that is not known.
     pub(crate) fn lasts_until(&self, (name, version): Version<'a>, position: usize) -> bool {
+        if self.within.contains(name) {
+            return false;
+        }
         let writers = self.writers.get(name).map_or(&[][..], Vec::as_slice);
         writers.partition_point(|writer| *writer < position) == version
     }
@@ -113,13 +130,22 @@ mod tests {
         let inner = NetDef::new("inner").op(op(&["w"], "v"));
         let branch = OperatorDef::new("If").input("c").arg("then_net", inner);
         let net = NetDef::new("n").op(op(&["x"], "y")).op(op(&["y"], "y")).op(branch).external_output("y");
-        let keep = ["x".to_owned()];
+        let net = net.op(op(&["y"], "z"));
+        let keep = ["z".to_owned()];
         let versions = Versions::of(&net, &keep);
         for (version, visible) in
-            [(("y", 1), false), (("y", 2), true), (("w", 0), true), (("v", 0), true), (("x", 0), true)]
+            [(("y", 1), false), (("y", 2), true), (("w", 0), true), (("v", 0), true), (("z", 1), true)]
         {
             assert_eq!(versions.is_visible(version), visible, "{version:?}");
         }
-        assert!(!Versions::of(&net, &[]).is_visible(("x", 0)));
+        assert!(!Versions::of(&net, &[]).is_visible(("z", 1)));
+        assert!(!versions.lasts_until(("w", 0), 3) && versions.lasts_until(("x", 0), 3));
+    }
+
+    #[test]
+    fn what_the_next_run_reads_is_visible() {
+        let net = NetDef::new("n").op(op(&["y"], "e")).op(op(&["x"], "y")).op(op(&["y"], "z"));
+        assert!(Versions::of(&net, &[]).is_visible(("y", 1)));
+        assert!(!Versions::of(&net, &[]).is_visible(("z", 1)));
     }
 }

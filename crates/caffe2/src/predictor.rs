@@ -80,6 +80,8 @@ struct Model {
     parent: Arc<Workspace>,
     registry: Arc<OpRegistry>,
     net: NetDef,
+    /// The external inputs of the net as it was given.
+    positional: Vec<String>,
     inputs: Vec<Input>,
     outputs: Vec<String>,
     /// Shapes and types of the weights.
@@ -88,7 +90,8 @@ struct Model {
     kept: Vec<String>,
     shares_memory: bool,
     observers: Vec<Arc<dyn Observer>>,
-    /// Blobs that the net as it was given computes and this one does not, with the pass that took them.
+    /// Blobs that the net as it was given computes, or takes from outside, and this one does not; with the pass that took
+    /// them.
     gone: HashMap<String, &'static str>,
 }
 

@@ -73,7 +73,8 @@ pub(crate) fn run(args: &OptimizeArgs) -> Result<()> {
     progress.phase("looking at the net");
     let before = model.before(&OpRegistry::linked()?, &limits)?;
     let is_vector = |name: &str| {
-        before.blobs.get(name).and_then(|info| info.shape.as_ref()).is_some_and(|shape| shape.rank() == 1)
+        let shape = before.blobs.get(name).and_then(|info| info.shape.as_ref());
+        shape.is_some_and(|shape| shape.rank() == 1 && shape.numel() > 1)
     };
     let mut net = model.net.clone();
     let fused = fuse(&mut net, &FuseOptions { keep: &args.keep, is_vector: &is_vector });

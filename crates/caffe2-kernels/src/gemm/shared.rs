@@ -41,6 +41,13 @@ impl<'a> SharedMut<'a> {
         unsafe { std::slice::from_raw_parts_mut(self.ptr, self.len) }
     }
 
+    /// Whether so many rows and columns lie within the slice, the rows apart from each other.
+    pub(crate) fn holds(&self, rows: usize, columns: usize) -> bool {
+        let end =
+            rows.saturating_sub(1).checked_mul(self.row_stride).and_then(|start| start.checked_add(columns));
+        rows == 0 || end.is_some_and(|end| end <= self.len) && (columns <= self.row_stride || rows == 1)
+    }
+
     /// Element (`r`, `j`).
     ///
     /// # Safety

@@ -14,9 +14,12 @@ use crate::{Isa, Threads, scratch};
 /// Rows of `a` from which on its panels would be packed once more for each block of them.
 const MOST_ROWS: usize = 256;
 
+/// Elements of a product, which is kept for a moment, beyond which it is computed as it stands: 16 MiB.
+const MOST: usize = 1 << 22;
+
 /// Whether a product of this size, with `a` and `transpose(b)` row-major, is better computed the other way round.
 pub(crate) fn suits(rows: usize, columns: usize, depth: usize) -> bool {
-    depth > 0 && rows <= MOST_ROWS && rows < columns
+    depth > 0 && rows <= MOST_ROWS && rows < columns && rows.saturating_mul(columns) <= MOST
 }
 
 /// Columns of `c` that are brought to their places at a time.
@@ -29,7 +32,7 @@ const GRAIN: usize = 1 << 16;
 ///
 /// # Panics
 ///
-/// If `left` has other rows or summands.
+/// If `left` has other rows than `c` has room for in a row, or other summands.
 pub(crate) fn run_swapped<L: LeftOperand>(
     isa: Isa,
     threads: &Threads,
@@ -39,6 +42,7 @@ pub(crate) fn run_swapped<L: LeftOperand>(
     c: &SharedMut<'_>,
 ) {
     let (rows, (columns, depth)) = (a.rows(), left().size());
+    assert!(c.holds(rows, columns), "the product has room in the output");
     let right = a.transposed();
     scratch::with(rows * columns, |swapped| {
         let batch = Batch { count: 1, rows: columns, columns: rows, depth, row_stride: rows };
@@ -51,7 +55,7 @@ pub(crate) fn run_swapped<L: LeftOperand>(
             let first = block * COLUMNS;
             let width = COLUMNS.min(columns - first);
             for r in 0..rows {
-                // SAFETY: the columns of this block, which no other has, of a row of `c`.
+                // SAFETY: the columns of this block, which no other has, of a row of `c`, which holds them all.
                 let piece = unsafe { c.piece(r, first, width) };
                 for (y, row) in piece.iter_mut().zip(swapped[first * rows..].chunks_exact(rows)) {
                     *y = row[r];

@@ -82,10 +82,11 @@ impl<'a> Chain<'a> {
             || versions.is_visible(output)
             || !next.control_input.is_empty()
             || next.output.len() != 1
+            || next.device_option != self.op(self.links[0]).device_option
         {
             return None;
         }
-        let part = self.part(next, versions.reads(position).iter().position(|read| *read == output)?)?;
+        let part = self.part(next, versions.reads(position), output)?;
         let has_norm = |kind: &str| {
             self.links.iter().any(|link| link.part == Part::Step && self.op(*link).r#type() == kind)
         };
@@ -99,8 +100,9 @@ impl<'a> Chain<'a> {
         fits.then_some(Link { position, part })
     }
 
-    /// What `op`, which reads the chain's result as input `index`, is to the chain.
-    fn part(&self, op: &OperatorDef, index: usize) -> Option<Part> {
+    /// What `op`, which reads the chain's result among others, is to the chain.
+    fn part(&self, op: &OperatorDef, reads: &[Version<'_>], result: Version<'_>) -> Option<Part> {
+        let index = reads.iter().position(|read| *read == result)?;
         let order = order(self.op(self.links[0]));
         let int = |name| op.argument(name).and_then(|arg| arg.i);
         let step = match (op.r#type(), op.input.len(), index) {
@@ -109,7 +111,8 @@ impl<'a> Chain<'a> {
             ("Mul" | "Add", 2, 0) => {
                 let axis = if order == "NHWC" { -1 } else { 1 };
                 let by_axis = int("broadcast") == Some(1) && int("axis").unwrap_or(-1) == axis;
-                by_axis && op.argument("axis_str").is_none() && (self.of.is_vector)(&op.input[1])
+                let is_vector = |(name, version): Version<'_>| version == 0 && (self.of.is_vector)(name);
+                by_axis && op.argument("axis_str").is_none() && is_vector(reads[1])
             }
             _ => false,
         };

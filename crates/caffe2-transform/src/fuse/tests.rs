@@ -1,4 +1,4 @@
-use caffe2_proto::OperatorDef;
+use caffe2_proto::{DeviceOption, OperatorDef};
 
 use super::*;
 
@@ -68,6 +68,9 @@ fn what_others_read_or_want_is_computed() {
     let mut kept = net([conv("x", "a"), bn("a", "b"), op("Relu", &["b"], "out")]);
     let fused = fuse(&mut kept, &FuseOptions { keep: &["b".to_owned()], ..FuseOptions::default() });
     assert_eq!((fused.merged, kept.op.len()), (1, 2));
+    // The next run finds what this one left.
+    let carried = [op("Exp", &["a"], "e"), conv("x", "a"), op("Relu", &["a"], "out")];
+    assert_eq!(after(carried).len(), 3);
     let inner = NetDef::new("inner").op(op("Exp", &["a"], "c"));
     let branch = OperatorDef::new("If").input("c").arg("then_net", inner);
     assert_eq!(after([conv("x", "a"), op("Relu", &["a"], "out"), branch]).len(), 3);
@@ -87,6 +90,10 @@ fn nothing_moves_behind_a_write_of_what_it_reads() {
         let ops = [conv("x", "a"), op("Exp", &["q"], written), op("Relu", &["a"], "out")];
         assert_eq!(after(ops).len(), 3, "{written}");
     }
+    // A net within an operator may write what it names.
+    let inner = NetDef::new("inner").op(op("Exp", &["q"], "x"));
+    let branch = OperatorDef::new("If").input("c").arg("then_net", inner);
+    assert_eq!(after([conv("x", "a"), branch, op("Relu", &["a"], "out")]).len(), 3);
     // As far as it can.
     let ops = [conv("x", "a"), bn("a", "b"), op("Exp", &["q"], "x"), op("Relu", &["b"], "out")];
     assert_eq!(after(ops), ["ConvFused x w s t m v > b", "Exp q > x", "Relu b > out"]);
@@ -110,9 +117,13 @@ fn what_is_no_step_by_channel_stays() {
         op("Sum", &["a", "b", "c"], "out"),
         op("Tanh", &["a"], "out"),
         op("Relu", &["a"], "out").control_input("c"),
+        OperatorDef { device_option: Some(DeviceOption::default()), ..op("Relu", &["a"], "out") },
     ] {
         assert_eq!(after([conv("x", "a"), step.clone()]).len(), 2, "{step:?}");
     }
+    // A vector that the net has written over may be anything.
+    let scaled = op("Mul", &["a", "v1"], "out").arg("broadcast", 1).arg("axis", 1);
+    assert_eq!(after([op("Exp", &["q"], "v1"), conv("x", "a"), scaled]).len(), 3);
     let relu_first = [conv("x", "a"), op("Relu", &["a"], "b"), bn("b", "out")];
     assert_eq!(after(relu_first), ["ConvFused x w > b", "SpatialBN b s t m v > out"]);
     assert_eq!(after([conv("x", "a"), bn("a", "b"), bn("b", "out")]).len(), 2);

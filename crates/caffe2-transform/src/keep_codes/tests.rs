@@ -28,7 +28,7 @@ fn marked(
 
 #[test]
 fn weights_of_products_are_kept_and_nothing_else() {
-    for kind in ["FC", "FCTransposed", "MatMul", "Conv", "Conv1D", "Conv2D", "Conv3D"] {
+    for kind in ["FC", "FCTransposed", "MatMul", "Conv", "Conv1D", "Conv2D", "Conv3D", "ConvFused"] {
         let net = op(kind, &["x", "w", "b"], "y");
         let init = [dequant("w"), dequant("b"), dequant("x"), dequant("unused")];
         assert_eq!(marked(init, [net]), ["w"], "{kind}");

@@ -46,11 +46,8 @@ pub enum PredictorError {
         /// What was given.
         found: Box<TensorInfo>,
     },
-    /// A blob that the net does not compute any more.
-    #[error(
-        "blob `{name}` is not computed: the pass `{pass}` took it out of the net; keep_blob(\"{name}\") or \
-         without_pass(\"{pass}\") leaves it there"
-    )]
+    /// A blob that the net neither computes nor takes any more.
+    #[error("the pass `{pass}` took the blob `{name}` out of the net; {}", remedy(name, pass))]
     Gone {
         /// The name.
         name: String,
@@ -100,4 +97,11 @@ fn prefix(file: Option<&Path>) -> String {
 fn list(inputs: &[Input]) -> String {
     let line = |input: &Input| format!("\n  {input}, first read by {}", input.reader());
     if inputs.is_empty() { " none".into() } else { inputs.iter().map(line).collect() }
+}
+
+fn remedy(name: &str, pass: &str) -> String {
+    match pass {
+        "fuse" => format!("keep_blob(\"{name}\") has it computed, without_pass(\"{pass}\") all"),
+        _ => format!("without_pass(\"{pass}\") leaves it there"),
+    }
 }

@@ -14,7 +14,8 @@ use super::Pass;
 /// are not computed; [`PredictorOptions::keep_blob`](crate::PredictorOptions::keep_blob) keeps one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fuse {
-    /// Blobs that are to be computed, beside the outputs of the net.
+    /// Blobs that are to be computed, beside the outputs of the net. A pass that is added by hand has these alone, not
+    /// those of [`PredictorOptions::keep_blob`](crate::PredictorOptions::keep_blob).
     pub keep: Vec<String>,
 }
 
@@ -24,7 +25,9 @@ impl Pass for Fuse {
     }
 
     fn after_init(&self, workspace: &mut Workspace, predict: &mut NetDef) -> Result<(), Error> {
-        let is_vector = |name: &str| workspace.tensor(name).is_ok_and(|tensor| tensor.shape().rank() == 1);
+        let is_vector = |name: &str| {
+            workspace.tensor(name).is_ok_and(|tensor| tensor.shape().rank() == 1 && tensor.numel() > 1)
+        };
         fuse(predict, &FuseOptions { keep: &self.keep, is_vector: &is_vector });
         Ok(())
     }

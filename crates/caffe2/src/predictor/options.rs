@@ -202,13 +202,13 @@ impl PredictorOptions {
         let registry = workspace.registry()?;
         check_definition(&predict, &registry).map_err(of_predict)?;
         make_parameters(&mut workspace, init)?;
-        let (mut computed, mut gone) = (blobs_of(&predict), HashMap::new());
+        let positional = predict.external_input.clone();
+        let (mut named, mut gone) = (blobs_of(&predict), HashMap::new());
         for pass in &passes {
             pass.after_init(&mut workspace, &mut predict)?;
             let left = blobs_of(&predict);
-            let taken = computed.difference(&left).filter(|name| !workspace.has_blob(name));
-            gone.extend(taken.map(|name| (name.clone(), pass.name())));
-            computed = left;
+            gone.extend(named.difference(&left).map(|name| (name.clone(), pass.name())));
+            named = left;
         }
         let outputs = NetFacts::new(&predict).outputs();
         if !self.keep_all_blobs {
@@ -218,9 +218,20 @@ impl PredictorOptions {
         let parent = Arc::new(workspace);
         let (kept, shares_memory, observers) = (self.kept, !self.apart, self.observers);
         let net = predict;
-        let model =
-            Model { parent, registry, net, inputs, outputs, known, kept, shares_memory, observers, gone };
-        let model = Arc::new(model);
+        let shared = Model {
+            parent,
+            registry,
+            net,
+            positional,
+            inputs,
+            outputs,
+            known,
+            kept,
+            shares_memory,
+            observers,
+            gone,
+        };
+        let model = Arc::new(shared);
         let predictor = Predictor(Arc::new(Shared { model, idle: Mutex::default() }));
         // What is wrong with the predict net is to be told now.
         let first = predictor.session().map_err(|error| error.in_file(predict_path))?;
@@ -236,8 +247,12 @@ impl PredictorOptions {
             Arc::new(FoldConstants::default()),
             Arc::new(Fuse { keep: self.kept.clone() }),
         ];
-        passes.retain(|pass| !self.passes.iter().any(|own| own.name() == pass.name()));
-        passes.extend(self.passes.iter().cloned());
+        for own in &self.passes {
+            match passes.iter_mut().find(|pass| pass.name() == own.name()) {
+                Some(pass) => *pass = Arc::clone(own),
+                None => passes.push(Arc::clone(own)),
+            }
+        }
         let known: Vec<_> = passes.iter().map(|pass| pass.name()).collect();
         if let Some(name) = self.left_out.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(PredictorError::UnknownPass { name: name.clone(), known });
@@ -271,9 +286,9 @@ impl PredictorOptions {
     }
 }
 
-/// What the operators of a net write.
+/// What a net takes from outside, and what its operators write.
 fn blobs_of(net: &NetDef) -> HashSet<String> {
-    net.op.iter().flat_map(|op| op.output.iter().cloned()).collect()
+    net.op.iter().flat_map(|op| &op.output).chain(&net.external_input).cloned().collect()
 }
 
 /// Removes blobs that the net has nothing to do with. One with nets within, which read blobs that it does not list, is

@@ -74,7 +74,10 @@ impl Session {
 
     /// Puts a tensor in the place of one that the predictor has, or of an input that nobody reads.
     fn replace(&mut self, name: &str, tensor: Tensor) -> Result<(), PredictorError> {
-        let Model { net, known, inputs, .. } = &*self.model;
+        let Model { net, known, inputs, gone, .. } = &*self.model;
+        if let Some(&pass) = gone.get(name) {
+            return Err(PredictorError::Gone { name: name.to_owned(), pass });
+        }
         if !known.contains_key(name) && !net.external_input.iter().any(|input| input == name) {
             return Err(PredictorError::UnknownInput { name: name.to_owned(), inputs: inputs.clone() });
         }
@@ -166,7 +169,7 @@ impl Session {
     /// As [`Session::run`]; when there are more tensors than external inputs.
     pub fn run_positional(&mut self, inputs: &[Tensor]) -> Result<NamedTensors, PredictorError> {
         let model = Arc::clone(&self.model);
-        let names = &model.net.external_input;
+        let names = &model.positional;
         if inputs.len() > names.len() {
             return Err(PredictorError::TooManyInputs { given: inputs.len(), inputs: names.len() });
         }

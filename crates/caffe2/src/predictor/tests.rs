@@ -228,7 +228,12 @@ fn weights_are_expanded_once_within_a_budget() {
     assert_eq!(folded.net().op.len(), 1);
     assert_eq!(folded.workspace().local_blobs(), ["b", "w"]);
     let refused = folded.run(&[("data", rows(&[1.0, 10.0])), ("h", rows(&[1.0, 2.0]))]).unwrap_err();
-    assert!(matches!(refused, PredictorError::UnknownInput { .. }), "{refused}");
+    assert!(refused.to_string().contains("`fold_constants` took the blob `h`"), "{refused}");
+    // Positions are those of the net as it was given.
+    let by_position = folded.run_positional(&[rows(&[1.0, 10.0])]).unwrap();
+    assert_eq!(y(&by_position), [21.5]);
+    let refused = folded.run_positional(&[rows(&[1.0, 10.0]), rows(&[1.0, 2.0])]).unwrap_err();
+    assert!(refused.to_string().contains("`h`"), "{refused}");
 
     let within = |budget| PredictorOptions::new().pass(FoldConstants { budget });
     for (options, ops) in
