@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Loading and running nets of the zoo with weights of floats and of bytes: ours and the real Caffe2, side by side. Each
-# line is of the process that loaded quickest among RUNS (3 unless set).
+# Loading and running nets of the zoo with weights of floats and of bytes: ours and the real Caffe2, side by side. Of RUNS
+# processes (3 unless set) each line has the quickest loading with its memory, and the quickest run.
 # Usage: benches/loading.sh PYTHON [NET...], a Python that has Caffe2 (tests/golden/README.md says how to install one).
 set -euo pipefail
 cd "$(dirname "$0")/.."

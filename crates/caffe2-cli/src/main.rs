@@ -27,7 +27,7 @@ use std::{
 use clap::Parser;
 
 use commands::Command;
-use style::{WRONG, paint};
+use style::{WRONG, harmless, paint};
 
 /// Runs, explains and converts Caffe2 nets
 #[derive(Debug, Parser)]
@@ -64,7 +64,8 @@ fn main() -> ExitCode {
         Err(error) if error.is::<ProblemsFound>() => ExitCode::FAILURE,
         Err(error) => {
             // Standard error may be closed too; there is nobody left to tell.
-            let _ = writeln!(anstream::stderr(), "{} {error}", paint(WRONG, "error:"));
+            let _ =
+                writeln!(anstream::stderr(), "{} {}", paint(WRONG, "error:"), harmless(&error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,7 @@
 //! Tables for people: columns as wide as what is in them.
 
+use crate::style::harmless;
+
 /// Where the text of a column stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -45,8 +47,9 @@ fn lines(aligns: &[Align], rows: &[Vec<String>], indent: &str) -> String {
     let widths: Vec<usize> = (0..aligns.len()).map(width).collect();
     let mut text = String::new();
     for row in rows {
+        let row = row.iter().map(|cell| harmless(cell));
         let mut line = indent.to_owned();
-        for ((cell, align), width) in row.iter().zip(aligns).zip(&widths) {
+        for ((cell, align), width) in row.zip(aligns).zip(&widths) {
             match align {
                 Align::Left => line.push_str(&format!("{cell:<width$}  ")),
                 Align::Right => line.push_str(&format!("{cell:>width$}  ")),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
-use caffe2::files::NamedTensors;
+use caffe2::files::{Limits, NamedTensors};
 use caffe2::inspect::{Before, guess_input};
 use caffe2::operator::{BlobInfos, InferredOp, TensorInfo, infer_net};
 use caffe2::{DataType, Error, NetDef, NetFacts, Observer, OpRegistry, Shape, Tensor, Workspace};
@@ -42,6 +42,13 @@ pub(crate) struct WorkloadArgs {
     options: ModelOptions,
 }
 
+impl WorkloadArgs {
+    /// The limits that files are read with.
+    pub(crate) fn limits(&self) -> Limits {
+        self.options.limits.limits()
+    }
+}
+
 /// A net that stands in a workspace, with all that it reads.
 pub(crate) struct Workload {
     pub(crate) workspace: Workspace,
@@ -55,6 +62,9 @@ pub(crate) struct Workload {
     bar: Option<Arc<dyn Observer>>,
     deadline: Option<Instant>,
 }
+
+/// Inputs that are made up at most.
+const MOST_GUESSES: usize = 64;
 
 /// What a net is fed.
 #[derive(Debug)]
@@ -76,7 +86,7 @@ impl Workload {
         let feeds = read_feeds(&args.feeds, &limits, progress)?;
         let before = source.before(&net);
         let mut workspace = options.workspace(options.folder()?, progress);
-        let deadline = options.time_limit.map(|limit| Instant::now() + limit);
+        let deadline = options.time_limit.and_then(|limit| Instant::now().checked_add(limit));
         workspace.set_time_limit(options.time_limit);
         source.prepare(&mut workspace, &mut net, !options.expand_weights, progress)?;
         workspace.set_time_limit(None);
@@ -128,6 +138,8 @@ impl Workload {
     ) -> Result<()> {
         let net = self.net.clone();
         let mut unknown = String::new();
+        // Each takes runs of inference over the whole net.
+        let mut guesses = MOST_GUESSES;
         for (name, reader) in NetFacts::new(&net).inputs() {
             let given = args.shapes.iter().find(|(of, _)| of == name).map(|(_, shape)| shape);
             let given = given.or_else(|| before.blobs.get(name)?.shape.as_ref());
@@ -135,7 +147,8 @@ impl Workload {
             if self.is_fed(name) || (given.is_none() && !is_place && self.workspace.has_blob(name)) {
                 continue;
             }
-            match self.info_of(name, given, is_place, registry) {
+            guesses = guesses.saturating_sub(1);
+            match self.info_of(name, given, is_place, registry).filter(|_| guesses > 0) {
                 Some(info) if info.data_type == Some(DataType::Float) => {
                     self.make_up(name, &info, args.seed)?
                 }

@@ -20,6 +20,9 @@ use bytes::Bytes;
 
 use crate::{DbError, DbErrorKind};
 
+/// Bytes of a key at most: it is read before anything is known of the record.
+const LONGEST_KEY: usize = 1 << 20;
+
 /// The bytes of the two lengths that begin a record.
 const HEADER: u64 = 8;
 
@@ -131,6 +134,12 @@ impl<R: Read + Seek> Reader<R> {
         let [key_len, value_len] =
             [0, 4].map(|at| i32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
         let key_len = self.check_length("key", key_len, left - HEADER)?;
+        if key_len > LONGEST_KEY {
+            let message = format!("the key takes {key_len} bytes, more than {LONGEST_KEY}");
+            return Err(
+                DbError::new(DbErrorKind::Malformed, message).help("the file is damaged, or no minidb")
+            );
+        }
         let key = self.read(key_len)?;
         let key = String::from_utf8(key).map_err(|_| {
             DbError::new(DbErrorKind::Malformed, "the key is no text")

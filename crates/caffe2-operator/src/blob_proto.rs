@@ -187,7 +187,16 @@ impl BlobAssembler {
 
     fn add_quantised(&mut self, proto: &QTensorProto) -> Result<(), BlobProtoError> {
         self.check_count(&proto.dims)?;
-        self.parts = Parts::Whole(Blob::new(Int8Tensor::from_proto(proto)?));
+        let int8 = Int8Tensor::from_proto(proto)?;
+        let mut values = Tensor::new().within(self.budget.clone());
+        match int8.values.as_slice::<u8>() {
+            Ok(codes) => values.overwrite::<u8, _>(int8.values.shape())?.copy_from_slice(codes),
+            Err(_) => {
+                let sums = int8.values.as_slice::<i32>()?;
+                values.overwrite::<i32, _>(int8.values.shape())?.copy_from_slice(sums);
+            }
+        }
+        self.parts = Parts::Whole(Blob::new(Int8Tensor { values, ..int8 }));
         Ok(())
     }
 

@@ -22,7 +22,7 @@
 mod input_shape;
 mod memory;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use caffe2_operator::{
@@ -67,9 +67,10 @@ impl Before {
         let mut blobs = BlobInfos::new();
         let Diagnosis { problems, ops } = diagnose_net(registry, init, &mut blobs);
         let placeholders: Vec<String> = placeholders(init, predict).into_iter().map(str::to_owned).collect();
+        let places: HashSet<&String> = placeholders.iter().collect();
         let mut stored: BTreeMap<Option<&str>, Stored> = BTreeMap::new();
         for (op, inferred) in init.op.iter().zip(&ops) {
-            let is_place = op.output.iter().all(|output| placeholders.contains(output));
+            let is_place = op.output.iter().all(|output| places.contains(output));
             if op.input.is_empty() && !is_place {
                 count_stored(&mut stored, op, inferred);
             }
@@ -94,7 +95,7 @@ impl Before {
         for (name, info) in file.parameter_infos(limits)? {
             let entry = entry_of(&mut stored, info.data_type);
             entry.blobs += 1;
-            entry.bytes += info.byte_len();
+            entry.bytes = entry.bytes.saturating_add(info.byte_len());
             before.blobs.insert(name, info);
         }
         for parameter in file.parameters() {
@@ -102,8 +103,7 @@ impl Before {
                 before.blobs.insert(parameter.clone(), TensorInfo::unknown());
             }
         }
-        for input in file.inputs() {
-            let shape = file.input_shape(input);
+        for (input, shape) in file.input_shapes() {
             let data_type = shape.as_ref().map(|_| DataType::Float);
             before.blobs.insert(input.clone(), TensorInfo { data_type, shape });
         }
@@ -132,7 +132,8 @@ fn count_stored(
         entry.blobs += 1;
         if given {
             let strings = op.argument("values").map_or(0, |v| v.strings.iter().map(|s| s.len() as u64).sum());
-            entry.bytes += if info.data_type == Some(DataType::String) { strings } else { info.byte_len() };
+            let bytes = if info.data_type == Some(DataType::String) { strings } else { info.byte_len() };
+            entry.bytes = entry.bytes.saturating_add(bytes);
         }
     }
 }
@@ -177,8 +178,8 @@ impl NetSummary {
         let mut known = before.blobs.clone();
         let facts = NetFacts::new(net);
         let read: Vec<&str> = facts.inputs().map(|(name, _)| name).collect();
-        let is_input =
-            |name: &&str| !known.contains_key(*name) || before.placeholders.iter().any(|p| p == name);
+        let places: HashSet<&str> = before.placeholders.iter().map(String::as_str).collect();
+        let is_input = |name: &&str| !known.contains_key(*name) || places.contains(name);
         let inputs: Vec<&str> = read.iter().copied().filter(is_input).collect();
         let guess = match inputs[..] {
             [only] if !is_fed(&known, only, before) => guess_input(registry, net, &known, only),
@@ -195,7 +196,8 @@ impl NetSummary {
             })
             .collect();
         known.extend(inputs.iter().map(|input| (input.name.clone(), input.info.clone())));
-        let is_parameter = |name: &&&str| !inputs.iter().any(|input| input.name == **name);
+        let of_inputs: HashSet<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let is_parameter = |name: &&&str| !of_inputs.contains(**name);
         let parameters: Vec<_> = read
             .iter()
             .filter(is_parameter)

@@ -105,7 +105,11 @@ impl<'a> Collector<'a> {
         output: Option<usize>,
         value: Bytes,
     ) -> Result<(), String> {
-        let proto = BlobProto::from_binary(value, &WireLimits::default()).map_err(|e| e.to_string())?;
+        // Numbers become elements, of a byte or more: there is no use for more of them than may be allocated.
+        let wire = WireLimits::default();
+        let left = self.budget.limit().saturating_sub(self.budget.used());
+        let limits = WireLimits { max_elements: wire.max_elements.min(left), ..wire };
+        let proto = BlobProto::from_binary(value, &limits).map_err(|e| e.to_string())?;
         self.check_device(&proto)?;
         let place = *self.by_name.entry(name.clone()).or_insert(self.parts.len());
         if place == self.parts.len() {
@@ -151,11 +155,4 @@ pub(crate) struct Found {
     pub(crate) blobs: Vec<(String, Option<usize>, Blob)>,
     /// Names that are there and were not wanted.
     pub(crate) others: Vec<String>,
-}
-
-impl Found {
-    /// Whether there is a blob of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.blobs.iter().any(|(found, ..)| found == name)
-    }
 }

@@ -15,7 +15,7 @@
 //!
 //! The name of a record's blob is its key up to `#%`, whatever its message says (Caffe2 `load_save_op.h`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use caffe2_operator::{
     ArgError, Args, ControlIo, ControlOperator, ControlOperatorType, InferContext, OpError, OpIo, OpSchema,
@@ -165,7 +165,9 @@ impl LoadOp {
 
     /// Fails when an output is not there.
     fn check(&self, found: &Found) -> Result<(), OpError> {
-        let missing: Vec<_> = self.names.iter().filter(|name| !found.has(name)).map(String::as_str).collect();
+        let there: HashSet<&str> = found.blobs.iter().map(|(name, ..)| name.as_str()).collect();
+        let names = self.names.iter().map(String::as_str);
+        let missing: Vec<_> = names.filter(|name| !there.contains(name)).collect();
         if missing.is_empty() || self.allow_incomplete && self.selection.wanted.is_some() {
             return Ok(());
         }
@@ -188,11 +190,13 @@ impl ControlOperator for LoadOp {
     fn run(&mut self, io: &mut ControlIo<'_>) -> Result<(), OpError> {
         let found = self.read(&io.op_io())?;
         self.check(&found)?;
-        let position = |name: &str| self.names.iter().position(|output| output == name);
+        let names = self.names.iter().map(String::as_str);
+        // Of outputs of one name the first.
+        let positions: HashMap<&str, usize> = names.rev().zip((0..self.names.len()).rev()).collect();
         let mut outputs = io.op_io();
         let mut others = Vec::new();
         for (name, output, blob) in found.blobs {
-            match output.or_else(|| position(&name)) {
+            match output.or_else(|| positions.get(name.as_str()).copied()) {
                 Some(index) => *outputs.output_blob(index)? = blob,
                 None => others.push((name, blob)),
             }

@@ -78,7 +78,7 @@ impl<D: Dequantizer> OperatorType for DequantizeRowsOp<D> {
         }
         schema.arg(
             "keep_codes",
-            "the output shares the bytes of the input: FC, FCTransposed and MatMul multiply by them, and any other \
+            "the output shares the bytes of the input: FC, FCTransposed, MatMul and Conv multiply by them, and any other \
              reader has floats made of them, once (not in Caffe2)",
             false,
         )

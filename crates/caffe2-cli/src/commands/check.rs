@@ -11,7 +11,7 @@ use crate::feeds::{FeedArg, read_feeds};
 use crate::model::Model;
 use crate::options::LimitArgs;
 use crate::progress::Progress;
-use crate::style::{FAINT, RIGHT, WRONG, paint};
+use crate::style::{FAINT, RIGHT, WRONG, harmless, paint};
 use crate::units::ByteSize;
 use crate::{ProblemsFound, stdout};
 
@@ -108,7 +108,8 @@ fn problems<'a>(
             problems.push(Problem { file, text, error: None });
         }
     }
-    let bytes = summary.memory.total.saturating_add(before.blobs.values().map(TensorInfo::byte_len).sum());
+    let there = before.blobs.values().map(TensorInfo::byte_len);
+    let bytes = there.fold(summary.memory.total, u64::saturating_add);
     if bytes > args.limits.memory_limit.0 as u64 {
         let (found, limit) =
             (ByteSize(usize::try_from(bytes).unwrap_or(usize::MAX)), args.limits.memory_limit);
@@ -122,7 +123,11 @@ fn problems<'a>(
 fn as_text(problems: &[Problem<'_>], model: &Model, summary: &NetSummary) -> String {
     let mut text = String::new();
     for problem in problems {
-        text += &format!("{} {}\n", paint(WRONG, format_args!("{}:", problem.file.display())), problem.text);
+        text += &format!(
+            "{} {}\n",
+            paint(WRONG, format_args!("{}:", problem.file.display())),
+            harmless(&problem.text)
+        );
     }
     if problems.is_empty() {
         let ops = model.net.op.len() + model.init().map_or(0, |(_, init)| init.op.len());

@@ -109,7 +109,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
 }
 
 fn second(args: &CompareArgs, progress: &Progress) -> Result<Second> {
-    let limits = Limits::default();
+    let limits = args.workload.limits();
     if is_net(&args.second, &limits)? {
         let init = args.second_init.clone().or_else(|| args.init.clone());
         let model = ModelArgs { net: args.second.clone(), init };
@@ -143,36 +143,39 @@ impl Second {
     /// What the blob holds, if there is one that was computed or stored.
     fn tensor(&self, name: &str) -> Option<&Tensor> {
         match self {
-            Second::Net(second) => written(second, name),
+            Second::Net(second) => second.workspace.tensor(name).ok(),
             Second::Tensors(tensors) => tensors.iter().find(|(of, _)| of == name).map(|(_, tensor)| tensor),
         }
     }
 }
 
-/// The tensor that a net has written.
-fn written<'w>(workload: &'w Workload, name: &str) -> Option<&'w Tensor> {
-    NetFacts::new(&workload.net).writer(name)?;
-    workload.workspace.tensor(name).ok()
-}
-
 /// The blobs of both, in the order in which the first net writes them.
 fn compare(args: &CompareArgs, first: &Workload, second: &Second) -> Result<Vec<Compared>> {
     let facts = NetFacts::new(&first.net);
+    // What a net has not written is nothing that it computes.
+    let written_by_second = match second {
+        Second::Net(second) => Some(NetFacts::new(&second.net)),
+        Second::Tensors(_) => None,
+    };
+    let of_second = |name: &str| {
+        let is_result = written_by_second.as_ref().is_none_or(|facts| facts.writer(name).is_some());
+        second.tensor(name).filter(|_| is_result)
+    };
     let mut seen = std::collections::HashSet::new();
     let names = first.net.op.iter().flat_map(|op| &op.output).map(String::as_str);
     let names: Vec<_> = names.filter(|name| seen.insert(*name)).collect();
     for name in &args.blobs {
-        if written(first, name).is_none() {
+        if facts.writer(name).is_none() || first.workspace.tensor(name).is_err() {
             bail!("{}: the net computes no tensor `{name}`", args.first.display());
         }
-        if second.tensor(name).is_none() {
+        if of_second(name).is_none() {
             bail!("{}: there is no tensor `{name}`", args.second.display());
         }
     }
     let chosen = |name: &&&str| args.blobs.is_empty() || args.blobs.iter().any(|blob| blob == **name);
     let mut compared = Vec::new();
     for name in names.iter().filter(chosen) {
-        let (Ok(a), Some(b)) = (first.workspace.tensor(name), second.tensor(name)) else { continue };
+        let (Ok(a), Some(b)) = (first.workspace.tensor(name), of_second(name)) else { continue };
         if a.data_type().is_none() && b.data_type().is_none() {
             continue;
         }

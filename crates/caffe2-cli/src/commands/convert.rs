@@ -12,6 +12,7 @@ use caffe2::proto::{
 };
 use caffe2::{NetDef, NetFacts, Workspace, fill_net};
 
+use super::run::check_folder;
 use crate::model::{Model, Parameters};
 use crate::options::LimitArgs;
 use crate::progress::Progress;
@@ -102,6 +103,9 @@ impl Form {
 /// Reads, converts, writes.
 pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
     let form = Form::of(&args.to)?;
+    if args.init.as_ref().is_some_and(|init| *init == args.to) {
+        bail!("{}: OUT and --init are one file", args.to.display());
+    }
     let limits = args.limits.limits();
     let progress = Progress::start();
     progress.phase(&format!("reading {}", args.from.display()));
@@ -113,11 +117,15 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
         _ => None,
     };
     match message {
-        None if kind == FileKind::MiniDb && !is_plain_database(args, &limits) => {
+        None if kind == FileKind::MiniDb && !args.fills && !is_plain_database(args, &limits) => {
             from_predictor(args, form, &limits)
         }
         None if matches!(kind, FileKind::MiniDb | FileKind::Zip | FileKind::Npy) => {
             from_tensors(args, form, &limits)
+        }
+        None if args.fills => refuse_fills(args, &kind),
+        Some(MessageKind::Net | MessageKind::MetaNet | MessageKind::Plan) if args.fills => {
+            refuse_fills(args, &kind)
         }
         Some(MessageKind::Net) => from_net(args, form, &limits, &progress),
         Some(MessageKind::MetaNet) if args.init.is_some() || !form.is_message() => {
@@ -143,6 +151,10 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
             Ok(_) => bail!("{}: {kind} cannot be converted", args.from.display()),
         },
     }
+}
+
+fn refuse_fills(args: &ConvertArgs, kind: &FileKind) -> Result<()> {
+    bail!("--fills makes an init net of tensors; {} is {kind}", args.from.display())
 }
 
 /// Whether a database holds blobs and no predictor.
@@ -177,6 +189,9 @@ fn rewrite<M: Caffe2Message>(args: &ConvertArgs, form: Form, limits: &Limits) ->
 }
 
 fn from_net(args: &ConvertArgs, form: Form, limits: &Limits, progress: &Progress) -> Result<()> {
+    if args.meta {
+        bail!("--meta is for predictor files; {} is a net", args.from.display());
+    }
     if let Some(init) = &args.init {
         if form != Form::MiniDb {
             bail!(
@@ -242,6 +257,13 @@ fn from_predictor(args: &ConvertArgs, form: Form, limits: &Limits) -> Result<()>
         return write_message(&args.to, form, file.meta());
     }
     if !form.is_message() {
+        if let Some(init) = &args.init {
+            bail!(
+                "{} takes the parameters, and nothing is left for --init {}; the net goes to a .pb, .pbtxt or .json",
+                args.to.display(),
+                init.display()
+            );
+        }
         let tensors = limits.read_tensors(&args.from)?;
         return Ok(write_tensors(&args.to, &tensors)?);
     }
@@ -256,6 +278,8 @@ fn from_predictor(args: &ConvertArgs, form: Form, limits: &Limits) -> Result<()>
     if !init_form.is_message() {
         bail!("{}: an init net is a .pb, .pbtxt or .json", init.display());
     }
+    check_folder(init)?;
+    check_folder(&args.to)?;
     let net = file.init_net(limits)?;
     write_message(init, init_form, &net)?;
     write_message(&args.to, form, file.predict_net())

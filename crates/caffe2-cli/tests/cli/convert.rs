@@ -96,3 +96,16 @@ fn what_cannot_be_is_refused_and_leaves_the_old_file() {
     }
     assert_eq!((desk.bytes("out.pb"), desk.bytes("out.npz")), (b"old".to_vec(), b"old".to_vec()));
 }
+
+#[test]
+fn options_that_have_no_use_are_refused() {
+    let desk = Desk::new();
+    let net = file("digits", "predict_net.pb");
+    desk.caffe2(&format!("convert {net} a.pbtxt --fills")).failed(&["--fills", "of tensors"]);
+    desk.caffe2(&format!("convert {net} a.pbtxt --meta")).failed(&["--meta", "predictor files"]);
+    let predictor = file("predictor", "digits.minidb");
+    desk.caffe2(&format!("convert {predictor} a.pb --init a.pb")).failed(&["one file"]);
+    desk.caffe2(&format!("convert {predictor} a.npz --init i.pb")).failed(&["--init i.pb", "a.npz"]);
+    desk.caffe2(&format!("convert {predictor} a.pb --init no/folder/i.pb")).failed(&["no/folder"]);
+    assert!(!desk.path("a.pb").exists() && !desk.path("a.npz").exists());
+}

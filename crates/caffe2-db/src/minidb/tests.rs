@@ -132,3 +132,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_that_is_no_name_is_refused_before_it_is_read() {
+    let mut file = Vec::new();
+    file.extend_from_slice(&((LONGEST_KEY + 1) as i32).to_le_bytes());
+    file.extend_from_slice(&1i32.to_le_bytes());
+    file.resize(8 + LONGEST_KEY + 2, b'k');
+    let error = Reader::new(std::io::Cursor::new(file)).unwrap().next_key().unwrap_err();
+    assert!(error.to_string().contains("the key takes 1048577 bytes"), "{error}");
+}

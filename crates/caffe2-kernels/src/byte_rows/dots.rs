@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use smallvec::SmallVec;
 
 use super::line::{CodeLine, Direct};
-use super::{ByteRows, check_bytes, sizes_of};
+use super::{ByteRows, Codes, sizes_of};
 use crate::gemm::{Bias, MatRef, SharedMut};
 use crate::simd::{self, Kernel, Vector};
 use crate::{Isa, Threads, scratch};
@@ -33,12 +33,12 @@ pub(super) fn dots<B: ByteRows>(
     isa: Isa,
     threads: &Threads,
     a: MatRef<'_>,
-    weights: &B,
+    (weights, codes): (&B, Codes<'_>),
     bias: Bias<'_>,
     out: &SharedMut<'_>,
 ) -> bool {
-    check_bytes(weights);
-    let (rows, depth) = (weights.rows(), a.cols());
+    let (rows, depth) = (codes.rows, codes.width);
+    assert!(a.cols() == depth && out.holds(a.rows(), rows), "sizes of the product");
     let lanes = simd::lanes(isa);
     let sums_len = (depth / lanes).div_ceil(STEPS) * lanes;
     let bounds = sizes_of(isa, a);
@@ -48,7 +48,7 @@ pub(super) fn dots<B: ByteRows>(
         let per_block = (BLOCK / depth).max(1).next_multiple_of(GROUP);
         threads.for_each_index(rows.div_ceil(per_block), rows * depth > GRAIN, |block| {
             let range = block * per_block..((block + 1) * per_block).min(rows);
-            let dots = Dots { a, weights, bias, out, sums, sums_len, totals: &totals, bounds, range };
+            let dots = Dots { a, weights, codes, bias, out, sums, sums_len, totals: &totals, bounds, range };
             if !simd::dispatch(isa, dots) {
                 failed.store(true, Ordering::Relaxed);
             }
@@ -94,6 +94,7 @@ impl Kernel for Sum<'_, '_> {
 struct Dots<'a, B> {
     a: MatRef<'a>,
     weights: &'a B,
+    codes: Codes<'a>,
     bias: Bias<'a>,
     out: &'a SharedMut<'a>,
     /// See [`Sum`].
@@ -206,10 +207,10 @@ impl<B: ByteRows> Dots<'_, B> {
         row: usize,
         lines: &[Direct],
     ) -> bool {
-        let (bytes, stride) = self.weights.bytes();
+        let Codes { bytes, stride, .. } = self.codes;
         let depth = self.a.cols();
         // SAFETY: all `R` rows of bytes, `M` rows of floats and their sums are as long as the loop runs: rows of
-        // bytes lie within the bytes, as `check_bytes` has asserted; rows of `a` have `depth` elements; sums have a
+        // bytes lie within the bytes, as `Codes` has asserted; rows of `a` have `depth` elements; sums have a
         // vector for every `STEPS` vectors, begun ones included.
         unsafe {
             let first = bytes.as_ptr().add(at * stride);

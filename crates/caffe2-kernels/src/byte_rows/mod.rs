@@ -185,8 +185,8 @@ fn matmul_on<B: ByteRows, const TRANSPOSED: bool>(
     let c = c.into_shared();
     let few = a.cols() > 0 && a.rows() <= FEW && a.is_row_major();
     let done = match few {
-        true if TRANSPOSED => dots::dots(isa, threads, a, weights, bias, &c),
-        true => sums::sums(isa, threads, a, weights, bias, &c),
+        true if TRANSPOSED => dots::dots(isa, threads, a, (weights, Codes::of(weights, n, k)), bias, &c),
+        true => sums::sums(isa, threads, a, (weights, Codes::of(weights, k, n)), bias, &c),
         false => false,
     };
     if !done && TRANSPOSED && swapped::suits(a.rows(), n, k) {
@@ -210,12 +210,27 @@ fn matmul_on<B: ByteRows, const TRANSPOSED: bool>(
 /// Rows of the other operand up to which a product is computed from the bytes.
 const FEW: usize = 8;
 
-/// Asserts that all rows lie within the bytes.
-fn check_bytes<B: ByteRows>(weights: &B) {
-    let (rows, width) = (weights.rows(), weights.width());
-    let (bytes, stride) = weights.bytes();
-    let end = (rows.max(1) - 1).checked_mul(stride).and_then(|start| start.checked_add(width));
-    assert!(rows == 0 || end.is_some_and(|end| end <= bytes.len()), "rows lie within the bytes");
+/// The bytes of a matrix, all rows of which lie within them: asked of it once, since the loops over them have no checks.
+#[derive(Debug, Clone, Copy)]
+struct Codes<'a> {
+    bytes: &'a [u8],
+    /// How far apart rows begin.
+    stride: usize,
+    rows: usize,
+    width: usize,
+}
+
+impl<'a> Codes<'a> {
+    /// # Panics
+    ///
+    /// If there are other rows than those, or they do not lie within the bytes.
+    fn of<B: ByteRows>(weights: &'a B, rows: usize, width: usize) -> Codes<'a> {
+        assert_eq!((weights.rows(), weights.width()), (rows, width), "matrix of bytes");
+        let (bytes, stride) = weights.bytes();
+        let end = (rows.max(1) - 1).checked_mul(stride).and_then(|start| start.checked_add(width));
+        assert!(rows == 0 || end.is_some_and(|end| end <= bytes.len()), "rows lie within the bytes");
+        Codes { bytes, stride, rows, width }
+    }
 }
 
 /// Of the largest elements of all rows that are not zero, the smallest and the largest; zeros when there are none. The

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use smallvec::SmallVec;
 
 use super::line::Direct;
-use super::{ByteRows, check_bytes, sizes_of};
+use super::{ByteRows, Codes, sizes_of};
 use crate::gemm::{Bias, MatRef, SharedMut};
 use crate::isa::multiply_add;
 use crate::simd::{self, Kernel, Vector};
@@ -30,17 +30,17 @@ pub(super) fn sums<B: ByteRows>(
     isa: Isa,
     threads: &Threads,
     a: MatRef<'_>,
-    weights: &B,
+    (weights, codes): (&B, Codes<'_>),
     bias: Bias<'_>,
     out: &SharedMut<'_>,
 ) -> bool {
-    check_bytes(weights);
-    let columns = weights.width();
+    let columns = codes.width;
+    assert!(a.cols() == codes.rows && out.holds(a.rows(), columns), "sizes of the product");
     let bounds = sizes_of(isa, a);
     let failed = AtomicBool::new(false);
     threads.for_each_index(columns.div_ceil(COLUMNS), columns * a.cols() > GRAIN, |block| {
         let range = block * COLUMNS..((block + 1) * COLUMNS).min(columns);
-        let sums = Sums { fused: isa != Isa::Portable, a, weights, bias, out, bounds, range };
+        let sums = Sums { fused: isa != Isa::Portable, a, weights, codes, bias, out, bounds, range };
         if !simd::dispatch(isa, sums) {
             failed.store(true, Ordering::Relaxed);
         }
@@ -53,6 +53,7 @@ struct Sums<'a, B> {
     fused: bool,
     a: MatRef<'a>,
     weights: &'a B,
+    codes: Codes<'a>,
     bias: Bias<'a>,
     out: &'a SharedMut<'a>,
     bounds: (f32, f32),
@@ -173,7 +174,7 @@ impl<B: ByteRows> Sums<'_, B> {
                 column += V::LANES;
             }
         }
-        let (bytes, stride) = self.weights.bytes();
+        let Codes { bytes, stride, .. } = self.codes;
         for column in column..end {
             for m in 0..M {
                 // SAFETY: the product has this element, which this block alone uses.
@@ -204,7 +205,7 @@ impl<B: ByteRows> Sums<'_, B> {
         column: usize,
         factors: &Factors,
     ) {
-        let (bytes, stride) = self.weights.bytes();
+        let Codes { bytes, stride, .. } = self.codes;
         // SAFETY: `C` vectors of columns lie within rows `group` of the weights and within `M` rows of the product,
         // which this block alone uses.
         unsafe {

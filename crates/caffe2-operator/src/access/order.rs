@@ -281,7 +281,7 @@ impl Users {
 }
 
 /// How far back from a node redundant edges are looked for: so many nodes, beside the paths that the looked at lie on.
-const LOOK_BACK: usize = 64;
+const LOOK_BACK: usize = 256;
 
 /// The edges from each node to the earlier ones that it waits for.
 struct Edges {
@@ -359,22 +359,24 @@ impl Edges {
                 && open > node
                 && steps > 0
             {
-                steps -= 1;
                 reached.open.pop();
-                self.walk_back(open, earliest, mark, &mut reached);
+                self.walk_back(open, earliest, mark, &mut reached, &mut steps);
             }
             let (path, place) = self.path[node as usize];
             let (path_mark, up_to) = reached.paths[path as usize];
             let known = reached.nodes[node as usize] == mark || (path_mark == mark && place <= up_to);
-            self.walk_back(node, earliest, mark, &mut reached);
+            self.walk_back(node, earliest, mark, &mut reached, &mut steps);
             !known
         });
         self.reached = reached;
     }
 
-    /// Marks what the node waits for.
-    fn walk_back(&self, node: u32, earliest: u32, mark: u32, reached: &mut Reached) {
-        for &parent in self.parents_of(node as usize) {
+    /// Marks what the node waits for, as far as the steps allow: one for each node that is looked at.
+    fn walk_back(&self, node: u32, earliest: u32, mark: u32, reached: &mut Reached, steps: &mut usize) {
+        let parents = self.parents_of(node as usize);
+        let looked_at = parents.len().min(*steps);
+        *steps -= looked_at;
+        for &parent in &parents[..looked_at] {
             if parent < earliest || reached.nodes[parent as usize] == mark {
                 continue;
             }

@@ -45,16 +45,16 @@ pub(crate) fn unwritten_inputs(
     info: &NetInfo,
     mut holds: impl FnMut(usize, usize) -> bool,
 ) -> Option<String> {
-    let mut written = HashSet::new();
+    // Those that are written, or on the list.
+    let mut known = HashSet::new();
     let mut unwritten: Vec<String> = Vec::new();
     for (position, op) in info.ops.iter().enumerate() {
         for (index, name) in op.inputs.iter().enumerate() {
-            let label = format!("`{name}`");
-            if !holds(position, index) && !written.contains(name) && !unwritten.contains(&label) {
-                unwritten.push(label);
+            if !holds(position, index) && known.insert(name) {
+                unwritten.push(format!("`{name}`"));
             }
         }
-        written.extend(op.outputs.iter().cloned());
+        known.extend(&op.outputs);
     }
     let list = unwritten.join(", ");
     (!unwritten.is_empty()).then(|| format!("blobs that the net reads and nobody has written: {list}"))

@@ -12,7 +12,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use caffe2_proto::{NetDef, PlanDef};
+use caffe2_proto::{ExecutionStep, NetDef, PlanDef};
 use hashbrown::{HashMap, HashSet};
 
 use self::build::Builder;
@@ -37,6 +37,12 @@ pub(crate) fn run(workspace: &mut Workspace, plan: &PlanDef) -> Result<(), Error
     if workspace.memory_sharing() {
         // What one net of the plan makes and another reads is left alone, whenever the other is built.
         plan.network.iter().for_each(|net| each_outside_read(net, 0, &mut |name| workspace.keep_blob(name)));
+        // So is what steps look at to stop.
+        let mut steps: Vec<&ExecutionStep> = plan.execution_step.iter().collect();
+        while let Some(step) = steps.pop() {
+            step.should_stop_blob.iter().for_each(|name| workspace.keep_blob(name));
+            steps.extend(&step.substep);
+        }
     }
     let resources = workspace.resources().clone();
     let parent = workspace.shared_parent();

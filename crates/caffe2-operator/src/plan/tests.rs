@@ -487,3 +487,22 @@ fn plans_run_in_children_and_share_memory() {
     assert_eq!(value(&parent, "one"), 0.0);
     assert!(registry().schema("Spread").is_some());
 }
+
+/// A net would otherwise give the memory of a blob that nobody but its step looks at to a later one.
+#[test]
+fn what_stops_a_step_shares_no_memory() {
+    let net = NetDef::new("count")
+        .op(add("x", "x", 1.0))
+        .op(above("x", 4.5, "stop"))
+        .op(OperatorDef::new("Above").input("stop_source").output("later").arg("limit", 9.0f32))
+        .external_output("later");
+    let step = ExecutionStep { network: vec!["count".to_owned()], ..ExecutionStep::default() };
+    let plan =
+        PlanDef { network: vec![net], execution_step: vec![until("stop", step)], ..PlanDef::default() };
+    let mut ws = fed(1);
+    ws.feed("stop_source", number(0.0));
+    ws.set_memory_sharing(true);
+    ws.set_time_limit(Some(std::time::Duration::from_secs(20)));
+    ws.run_plan(&plan).unwrap();
+    assert_eq!(value(&ws, "x"), 5.0);
+}

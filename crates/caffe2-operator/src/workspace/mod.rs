@@ -294,11 +294,17 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::fetch`].
     pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
-        let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
-        if let Some(why) = self.why_lost(name) {
-            return Err(Error::new(ErrorKind::Blob, format!("blob `{name}` holds nothing: {why}")));
-        }
+        let blob = self.kept_blob(name)?;
         blob.tensor().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))
+    }
+
+    /// The blob of that name, unless a net let go of what it held.
+    fn kept_blob(&self, name: &str) -> Result<&Blob, Error> {
+        let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
+        match self.why_lost(name) {
+            Some(why) => Err(Error::new(ErrorKind::Blob, format!("blob `{name}` holds nothing: {why}"))),
+            None => Ok(blob),
+        }
     }
 
     /// The 8-bit tensor that a blob holds; it shares its storage with the blob until one of them is written.
@@ -306,7 +312,7 @@ impl Workspace {
     /// # Errors
     /// When there is no such blob, or it holds no 8-bit tensor.
     pub fn fetch_int8(&self, name: &str) -> Result<Int8Tensor, Error> {
-        let blob = self.blob(name).ok_or_else(|| self.no_blob(name))?;
+        let blob = self.kept_blob(name)?;
         let int8 = blob.int8().map_err(|e| Error::new(ErrorKind::Blob, format!("blob `{name}`: {e}")))?;
         Ok(Int8Tensor { values: int8.values.clone().within(None), ..int8.clone() })
     }

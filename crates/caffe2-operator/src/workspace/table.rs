@@ -167,8 +167,7 @@ impl BlobTable {
     pub(crate) fn lost(&self, name: &str) -> Option<&LostBlob> {
         let at = self.find(name)?;
         let blob = &self.blobs[at as usize];
-        let empty = blob.is_empty() || blob.as_tensor().is_some_and(|tensor| tensor.data_type().is_none());
-        self.lost.get(&at).filter(|_| empty)
+        self.lost.get(&at).filter(|_| !blob.is_written())
     }
 
     /// The names of blobs by where they are.

@@ -78,6 +78,13 @@ pub(super) fn message(
     records: &mut Reader<Box<dyn Source>>,
     limits: &Limits,
 ) -> Result<BlobProto, FileError> {
+    let len = records.value_len();
+    if len > limits.wire.max_bytes {
+        let message =
+            format!("the value takes {len} bytes, more than the limit of {}", limits.wire.max_bytes);
+        return Err(FileError::new(FileErrorKind::LimitExceeded, message)
+            .of_tensor(records.key().unwrap_or_default()));
+    }
     let value = records.value()?;
     BlobProto::from_binary(value, &limits.wire).map_err(|e| records.error(e.to_string()).into())
 }

@@ -40,14 +40,12 @@ mod export;
 
 pub use export::PredictorExport;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use caffe2_db::minidb::{Reader, Source};
-use caffe2_operator::{
-    Blob, DEFAULT_MEMORY_LIMIT, Shape, TensorInfo, Workspace, blob_name_of_key, data_type_from_proto,
-};
+use caffe2_operator::{Blob, Shape, TensorInfo, Workspace, blob_name_of_key, data_type_from_proto};
 use caffe2_proto::{Caffe2Message as _, FileKind, MessageKind, MetaNetDef, NetDef, PredictorConsts};
 use caffe2op_db::DbReader;
 
@@ -203,6 +201,22 @@ impl PredictorFile {
         Shape::from_i64s(&fill.argument("shape")?.ints).ok().filter(|shape| shape.numel() > 0)
     }
 
+    /// All inputs, with what [`PredictorFile::input_shape`] tells of each.
+    pub fn input_shapes(&self) -> impl Iterator<Item = (&String, Option<Shape>)> {
+        let net = self.net(PredictorConsts::default().predict_init_net_type());
+        let fills = net.map_or(&[][..], |net| &net.op).iter().filter(|op| op.r#type() == "ConstantFill");
+        let mut shapes = HashMap::new();
+        for fill in fills {
+            if let ([output], Some(shape)) = (&fill.output[..], fill.argument("shape")) {
+                shapes.entry(output.as_str()).or_insert(&shape.ints);
+            }
+        }
+        self.inputs().iter().map(move |input| {
+            let shape = shapes.get(input.as_str()).and_then(|dims| Shape::from_i64s(dims).ok());
+            (input, shape.filter(|shape| shape.numel() > 0))
+        })
+    }
+
     /// The parameters that the file holds, each with its type and shape: of these, no values are kept.
     ///
     /// # Errors
@@ -271,7 +285,7 @@ impl PredictorFile {
     /// As [`PredictorFile::load_into`]; when a parameter is of a type that no fill makes.
     pub fn init_net(&self, limits: &Limits) -> Result<NetDef, FileError> {
         let mut workspace = Workspace::new();
-        workspace.set_memory_limit(limits.max_tensor_bytes.min(DEFAULT_MEMORY_LIMIT));
+        workspace.set_memory_limit(limits.max_tensor_bytes);
         self.run_global_init(&mut workspace)?;
         let tensor = |name: &String| match workspace.fetch(name) {
             Ok(tensor) => Ok((name.clone(), tensor)),
@@ -281,7 +295,8 @@ impl PredictorFile {
         let mut net = fill_net(format!("{}_init", self.predict_net().name()), &tensors)?;
         let role = PredictorConsts::default().predict_init_net_type().to_owned();
         let makers = self.net(&role).map_or(&[][..], |net| &net.op);
-        let of_inputs = |op: &&caffe2_proto::OperatorDef| op.output.iter().all(|o| self.inputs().contains(o));
+        let inputs: HashSet<&String> = self.inputs().iter().collect();
+        let of_inputs = |op: &&caffe2_proto::OperatorDef| op.output.iter().all(|o| inputs.contains(o));
         net.op.extend(makers.iter().filter(of_inputs).cloned());
         net.external_output.extend(self.inputs().iter().cloned());
         Ok(net)
@@ -308,14 +323,9 @@ fn suffix_of(model: &str) -> String {
 /// What stands behind the keys of each model.
 fn model_names(meta: &MetaNetDef) -> Vec<&str> {
     let consts = PredictorConsts::default();
-    let mut names: Vec<&str> = Vec::new();
-    for net in &meta.nets {
-        let suffix = net.key.strip_prefix(consts.predict_net_type());
-        if let Some(suffix) = suffix.filter(|s| (s.is_empty() || s.starts_with('_')) && !names.contains(s)) {
-            names.push(suffix);
-        }
-    }
-    names
+    let suffixes = meta.nets.iter().filter_map(|net| net.key.strip_prefix(consts.predict_net_type()));
+    let mut seen = HashSet::new();
+    suffixes.filter(|s| (s.is_empty() || s.starts_with('_')) && seen.insert(*s)).collect()
 }
 
 /// The description in a file that holds nothing else, and is no database.

@@ -1,5 +1,6 @@
 //! Which shape the input of a net has, found from its weights and by trial.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -59,6 +60,9 @@ impl Windows {
     }
 }
 
+/// Operators whose outputs are inferred, over all sides that are tried, at most.
+const MOST_WORK: usize = 1 << 20;
+
 /// The shape of an input that nothing else tells: from the first weight that meets it the channels of a picture, or the
 /// length of rows; and the side of a picture by trying which pass through the net. `None` where that tells nothing.
 pub fn guess_input(
@@ -68,7 +72,10 @@ pub fn guess_input(
     input: &str,
 ) -> Option<InputGuess> {
     let info = |dims: &[usize]| Some(TensorInfo::new(DataType::Float, Shape::new(dims).ok()?));
+    let tries = Cell::new(MOST_WORK / net.op.len().max(1));
     let fits = |info: &TensorInfo| {
+        let Some(left) = tries.get().checked_sub(1) else { return false };
+        tries.set(left);
         let mut known = known.clone();
         known.insert(input.to_owned(), info.clone());
         infer_net(registry, net, &mut known).is_ok()

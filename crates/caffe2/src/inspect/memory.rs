@@ -1,6 +1,6 @@
 //! How much memory the blobs take that a net computes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use caffe2_operator::{InferredOp, TensorInfo};
 use caffe2_proto::NetDef;
@@ -50,6 +50,7 @@ impl ActivationMemory {
             current.insert(&input.name, life);
         }
         for (position, (op, inferred)) in net.op.iter().zip(ops).enumerate() {
+            let reads: HashSet<&String> = op.input.iter().collect();
             for input in &op.input {
                 if let Some(&life) = current.get(input.as_str()) {
                     lives[life].to = position;
@@ -58,7 +59,7 @@ impl ActivationMemory {
             for (output, info) in op.output.iter().zip(&inferred.outputs) {
                 match current.get(output.as_str()) {
                     // In place: the same memory goes on.
-                    Some(&life) if op.input.contains(output) => {
+                    Some(&life) if reads.contains(output) => {
                         let life = &mut lives[life];
                         (life.to, life.bytes) = (position, life.bytes.max(info.byte_len()));
                     }
@@ -75,16 +76,22 @@ impl ActivationMemory {
             }
         }
         let (peak, peak_at) = peak(&lives, net.op.len());
-        ActivationMemory { peak, peak_at, total: largest.values().sum(), complete }
+        ActivationMemory {
+            peak,
+            peak_at,
+            total: largest.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes)),
+            complete,
+        }
     }
 }
 
 /// The most that is alive at one position, and the first position at which it is.
 fn peak(lives: &[Life], positions: usize) -> (u64, usize) {
-    let mut changes = vec![(0u64, 0u64); positions + 2];
+    // Wider than a sum of as many sizes as there can be.
+    let mut changes = vec![(0u128, 0u128); positions + 2];
     for life in lives {
-        changes[life.from].0 += life.bytes;
-        changes[life.to + 1].1 += life.bytes;
+        changes[life.from].0 += u128::from(life.bytes);
+        changes[life.to + 1].1 += u128::from(life.bytes);
     }
     let (mut now, mut most) = (0, (0, 0));
     for (position, (more, less)) in changes.into_iter().enumerate() {
@@ -93,5 +100,5 @@ fn peak(lives: &[Life], positions: usize) -> (u64, usize) {
             most = (now, position);
         }
     }
-    most
+    (u64::try_from(most.0).unwrap_or(u64::MAX), most.1)
 }

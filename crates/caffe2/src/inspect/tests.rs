@@ -111,3 +111,13 @@ fn missing_operators_are_counted() {
     assert_eq!(summary.missing, [("Rleu".to_owned(), 2), ("Zzz".to_owned(), 1)]);
     assert_eq!(summary.diagnosis.problems.len(), 3);
 }
+
+#[test]
+fn sizes_that_no_machine_has_are_told_as_the_largest_number() {
+    let huge = |name: &str| {
+        OperatorDef::new("ConstantFill").output(name).arg("shape", [1i64 << 60]).arg("value", 1.0f32)
+    };
+    let net = NetDef::new("n").ops((0..8).map(|i| huge(&format!("y{i}"))));
+    let summary = summary(&NetDef::new("init"), &net);
+    assert_eq!((summary.memory.peak, summary.memory.total), (u64::MAX, u64::MAX));
+}

@@ -129,6 +129,9 @@ pub(super) fn short(op: &OperatorDef, inferred: &InferredOp) -> String {
     parts.join(" ")
 }
 
+/// Sizes of a window that are shown at most.
+const MOST_SIZES: usize = 8;
+
 /// The sizes of a window, given by one number, by height and width, or as a list.
 fn window(op: &OperatorDef, single: &str, list: &str) -> Option<String> {
     let int = |name: &str| op.argument(name).and_then(|arg| arg.i);
@@ -139,7 +142,8 @@ fn window(op: &OperatorDef, single: &str, list: &str) -> Option<String> {
         return Some(format!("{h}×{w}"));
     }
     let sizes = &op.argument(list)?.ints;
-    Some(sizes.iter().map(i64::to_string).collect::<Vec<_>>().join("×"))
+    let shown = sizes.iter().take(MOST_SIZES).map(i64::to_string);
+    Some(shown.collect::<Vec<_>>().join("×") + if sizes.len() > MOST_SIZES { "×…" } else { "" })
 }
 
 fn number(arg: &Argument) -> Option<String> {
@@ -149,6 +153,7 @@ fn number(arg: &Argument) -> Option<String> {
 /// All arguments, long ones cut short.
 pub(super) fn arguments(op: &OperatorDef) -> String {
     const MOST: usize = 8;
+    const MOST_BYTES: usize = 64;
     fn list<T: ToString>(values: &[T]) -> String {
         let shown: Vec<_> = values.iter().take(MOST).map(ToString::to_string).collect();
         format!("[{}{}]", shown.join(", "), if values.len() > MOST { ", …" } else { "" })
@@ -157,7 +162,8 @@ pub(super) fn arguments(op: &OperatorDef) -> String {
         if let Some(number) = number(arg) {
             number
         } else if let Some(s) = &arg.s {
-            String::from_utf8_lossy(s).into_owned()
+            let shown = String::from_utf8_lossy(&s[..s.len().min(MOST_BYTES)]).into_owned();
+            shown + if s.len() > MOST_BYTES { "…" } else { "" }
         } else if !arg.ints.is_empty() {
             list(&arg.ints)
         } else if !arg.floats.is_empty() {

@@ -111,7 +111,7 @@ impl<'a> Maker<'a> {
             index.and_then(|index| inferred.inputs.get(index)).cloned().unwrap_or_default()
         };
         let numel = |name: &&str| info(name).shape.map_or(0, |shape| shape.numel());
-        let count: usize = weights.iter().map(numel).sum();
+        let count = weights.iter().map(numel).fold(0, usize::saturating_add);
         let mut full = format!("#{position} {}", op.r#type());
         if !op.name().is_empty() {
             full += &format!(" {}", op.name());

@@ -1,5 +1,6 @@
 //! Nets.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -120,9 +121,7 @@ fn guessed(sizes: Sizes) -> String {
 }
 
 fn parameters(summary: &NetSummary, before: &Before) -> String {
-    let values: usize =
-        summary.parameters.iter().filter_map(|(_, info)| info.shape.as_ref()).map(|s| s.numel()).sum();
-    let memory: u64 = summary.parameters.iter().map(|(_, info)| info.byte_len()).sum();
+    let (values, memory) = parameter_sizes(summary);
     let mut text = head("Parameters");
     let blobs = summary.parameters.len();
     let in_memory = vec![
@@ -229,17 +228,21 @@ fn shape(info: &TensorInfo) -> String {
     }
 }
 
-/// What a blob is to the net.
-fn role(summary: &NetSummary, name: &str) -> &'static str {
-    if summary.inputs.iter().any(|input| input.name == name) {
-        "to feed"
-    } else if summary.parameters.iter().any(|(parameter, _)| parameter == name) {
-        "parameter"
-    } else if summary.outputs.iter().any(|(output, _)| output == name) {
-        "output"
-    } else {
-        ""
-    }
+/// How many values the parameters have, and how many bytes these take.
+fn parameter_sizes(summary: &NetSummary) -> (usize, u64) {
+    summary.parameters.iter().fold((0usize, 0u64), |(values, bytes), (_, info)| {
+        let numel = info.shape.as_ref().map_or(0, |shape| shape.numel());
+        (values.saturating_add(numel), bytes.saturating_add(info.byte_len()))
+    })
+}
+
+/// What blobs are to the net.
+fn roles(summary: &NetSummary) -> HashMap<&str, &'static str> {
+    let outputs = summary.outputs.iter().map(|(name, _)| (name.as_str(), "output"));
+    let parameters = summary.parameters.iter().map(|(name, _)| (name.as_str(), "parameter"));
+    let inputs = summary.inputs.iter().map(|input| (input.name.as_str(), "to feed"));
+    // Of several the last counts.
+    outputs.chain(parameters).chain(inputs).collect()
 }
 
 /// The blobs that the net reads or writes, in the order in which it does.
@@ -251,10 +254,11 @@ fn names(model: &Model) -> Vec<&str> {
 
 fn blobs(model: &Model, summary: &NetSummary) -> String {
     let mut text = head("Blobs");
+    let roles = roles(summary);
     let row = |name: &str| {
         let info = summary.blobs.get(name).cloned().unwrap_or_default();
         let size = if info.byte_len() > 0 { bytes(info.byte_len()).to_string() } else { String::new() };
-        vec![name.to_owned(), shape(&info), size, role(summary, name).to_owned()]
+        vec![name.to_owned(), shape(&info), size, roles.get(name).copied().unwrap_or_default().to_owned()]
     };
     let titles = ["name", "shape", "bytes", ""].map(str::to_owned).to_vec();
     let rows: Vec<_> = [titles].into_iter().chain(names(model).into_iter().map(row)).collect();
@@ -282,9 +286,7 @@ fn as_json(args: &InspectArgs, model: &Model, summary: &NetSummary, before: &Bef
     };
     let stored =
         |s: &Stored| json!({ "type": s.data_type.map(|t| t.name()), "blobs": s.blobs, "bytes": s.bytes });
-    let values: usize =
-        summary.parameters.iter().filter_map(|(_, info)| info.shape.as_ref()).map(|s| s.numel()).sum();
-    let memory: u64 = summary.parameters.iter().map(|(_, info)| info.byte_len()).sum();
+    let (values, memory) = parameter_sizes(summary);
     let as_numbers = |list: &[(String, usize)]| -> Value {
         let map: serde_json::Map<String, Value> =
             list.iter().map(|(name, n)| (name.clone(), (*n).into())).collect();
@@ -318,10 +320,11 @@ fn as_json(args: &InspectArgs, model: &Model, summary: &NetSummary, before: &Bef
         json["ops"] = ops.collect();
     }
     if args.blobs {
+        let roles = roles(summary);
         let blob = |name: &str| {
             let info = summary.blobs.get(name).cloned().unwrap_or_default();
             with(
-                json!({ "name": name, "bytes": info.byte_len(), "role": role(summary, name) }),
+                json!({ "name": name, "bytes": info.byte_len(), "role": roles.get(name).copied().unwrap_or_default() }),
                 info_json(&info),
             )
         };

@@ -30,6 +30,9 @@ pub(super) fn assign(lives: &[&Life], is_before: impl Fn(u32, u32) -> bool) -> V
     best.into_iter().map(|buffer| buffer.turns).collect()
 }
 
+/// Buffers that are looked at for each life.
+const MOST_LOOKED_AT: usize = 1024;
+
 struct Buffer {
     bytes: u64,
     turns: Vec<usize>,
@@ -47,7 +50,9 @@ fn assign_in(order: &[usize], lives: &[&Life], is_before: &dyn Fn(u32, u32) -> b
             buffer.turns.get(at).is_none_or(|&next| ended(life, next)).then_some(at)
         };
         let cost = |buffer: &Buffer| (bytes.saturating_sub(buffer.bytes), buffer.bytes);
-        let gaps = buffers.iter_mut().filter_map(|buffer| gap(buffer).map(|at| (buffer, at)));
+        // The latest are the likeliest to suit; with more of them than any net needs, the rest is not looked at.
+        let latest = buffers.len().saturating_sub(MOST_LOOKED_AT);
+        let gaps = buffers[latest..].iter_mut().filter_map(|buffer| gap(buffer).map(|at| (buffer, at)));
         match gaps.min_by_key(|(buffer, _)| cost(buffer)) {
             Some((buffer, at)) => {
                 buffer.turns.insert(at, life);

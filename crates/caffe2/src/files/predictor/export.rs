@@ -123,7 +123,7 @@ fn zeros(name: &str, shape: Option<&Shape>) -> OperatorDef {
 /// The blobs that must be there before a net runs: its external inputs first, in their order.
 fn inputs_in_order(net: &NetDef) -> Vec<&str> {
     let read: Vec<&str> = NetFacts::new(net).inputs().map(|(name, _)| name).collect();
-    let mut seen = HashSet::new();
-    let declared = net.external_input.iter().map(String::as_str).filter(|name| read.contains(name));
+    let (known, mut seen): (HashSet<&str>, _) = (read.iter().copied().collect(), HashSet::new());
+    let declared = net.external_input.iter().map(String::as_str).filter(|name| known.contains(name));
     declared.chain(read.iter().copied()).filter(|name| seen.insert(*name)).collect()
 }
