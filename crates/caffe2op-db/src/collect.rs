@@ -11,6 +11,9 @@ use crate::DbReader;
 use crate::location::failed;
 use crate::save::strip;
 
+/// Numbers of a message that are decoded whatever memory is left.
+const FEW_NUMBERS: usize = 1 << 20;
+
 /// Which blobs are wanted, and under which names.
 #[derive(Debug)]
 pub(crate) struct Selection {
@@ -105,10 +108,10 @@ impl<'a> Collector<'a> {
         output: Option<usize>,
         value: Bytes,
     ) -> Result<(), String> {
-        // Numbers become elements, of a byte or more: there is no use for more of them than may be allocated.
+        // Numbers become elements, of a byte or more: beyond a few there is no use for more than may be allocated.
         let wire = WireLimits::default();
         let left = self.budget.limit().saturating_sub(self.budget.used());
-        let limits = WireLimits { max_elements: wire.max_elements.min(left), ..wire };
+        let limits = WireLimits { max_elements: wire.max_elements.min(left.max(FEW_NUMBERS)), ..wire };
         let proto = BlobProto::from_binary(value, &limits).map_err(|e| e.to_string())?;
         self.check_device(&proto)?;
         let place = *self.by_name.entry(name.clone()).or_insert(self.parts.len());
